@@ -1,0 +1,119 @@
+// AVX2 with FMA3: 8 floats or 4 doubles. Tails go through masked loads and stores.
+#pragma once
+#include "vec/concept.hpp"
+#include "vec/flush_denormals.hpp"
+#include <cstdint>
+#include <immintrin.h>
+
+namespace fastsoftmax::FS_ISA {
+namespace {
+
+struct F32 {
+    using scalar = float;
+    static constexpr int lanes = 8;
+    static constexpr bool fused = true;
+    __m256 v;
+
+    static FS_INLINE F32 set(double a) { return {_mm256_set1_ps(static_cast<float>(a))}; }
+    static FS_INLINE F32 load(const float *p) { return {_mm256_loadu_ps(p)}; }
+    static FS_INLINE F32 load_n(const float *p, std::size_t n, float fill) {
+        const __m256i mask = first(n);
+        return {_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask),
+                                 _mm256_castsi256_ps(mask))};
+    }
+    FS_INLINE void store(float *p) const { _mm256_storeu_ps(p, v); }
+    FS_INLINE void store_n(float *p, std::size_t n) const { _mm256_maskstore_ps(p, first(n), v); }
+
+    friend FS_INLINE F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.v, b.v)}; }
+    friend FS_INLINE F32 operator-(F32 a, F32 b) { return {_mm256_sub_ps(a.v, b.v)}; }
+    friend FS_INLINE F32 operator*(F32 a, F32 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+    static FS_INLINE F32 fma(F32 a, F32 b, F32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+    static FS_INLINE F32 fnma(F32 a, F32 b, F32 c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+    static FS_INLINE F32 fms(F32 a, F32 b, F32 c) { return {_mm256_fmsub_ps(a.v, b.v, c.v)}; }
+
+    static FS_INLINE F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
+    static FS_INLINE F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.v, b.v)}; }
+    static FS_INLINE F32 abs(F32 a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+    static FS_INLINE F32 greater(F32 a, F32 b) {
+        return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
+    }
+    static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
+        return {_mm256_andnot_ps(_mm256_cmp_ps(a.v, edge.v, _CMP_LE_OQ), h.v)};
+    }
+    static FS_INLINE F32 shift_exponent(F32 a, F32 t) {
+        const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(t.v), 23);
+        return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), k))};
+    }
+    static FS_INLINE float reduce_max(F32 a) {
+        __m128 r = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+        r = _mm_max_ps(r, _mm_movehl_ps(r, r));
+        return _mm_cvtss_f32(_mm_max_ss(r, _mm_movehdup_ps(r)));
+    }
+    static FS_INLINE double reduce_add(F32 a) {
+        const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v));
+        const __m256d sum = _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1)));
+        const __m128d r = _mm_add_pd(_mm256_castpd256_pd128(sum), _mm256_extractf128_pd(sum, 1));
+        return _mm_cvtsd_f64(_mm_add_sd(r, _mm_unpackhi_pd(r, r)));
+    }
+
+  private:
+    static FS_INLINE __m256i first(std::size_t n) {
+        return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                                  _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    }
+};
+
+struct F64 {
+    using scalar = double;
+    static constexpr int lanes = 4;
+    static constexpr bool fused = true;
+    __m256d v;
+
+    static FS_INLINE F64 set(double a) { return {_mm256_set1_pd(a)}; }
+    static FS_INLINE F64 load(const double *p) { return {_mm256_loadu_pd(p)}; }
+    static FS_INLINE F64 load_n(const double *p, std::size_t n, double fill) {
+        const __m256i mask = first(n);
+        return {_mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, mask),
+                                 _mm256_castsi256_pd(mask))};
+    }
+    FS_INLINE void store(double *p) const { _mm256_storeu_pd(p, v); }
+    FS_INLINE void store_n(double *p, std::size_t n) const { _mm256_maskstore_pd(p, first(n), v); }
+
+    friend FS_INLINE F64 operator+(F64 a, F64 b) { return {_mm256_add_pd(a.v, b.v)}; }
+    friend FS_INLINE F64 operator-(F64 a, F64 b) { return {_mm256_sub_pd(a.v, b.v)}; }
+    friend FS_INLINE F64 operator*(F64 a, F64 b) { return {_mm256_mul_pd(a.v, b.v)}; }
+    static FS_INLINE F64 fma(F64 a, F64 b, F64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+    static FS_INLINE F64 fnma(F64 a, F64 b, F64 c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
+    static FS_INLINE F64 fms(F64 a, F64 b, F64 c) { return {_mm256_fmsub_pd(a.v, b.v, c.v)}; }
+
+    static FS_INLINE F64 max(F64 a, F64 b) { return {_mm256_max_pd(a.v, b.v)}; }
+    static FS_INLINE F64 min(F64 a, F64 b) { return {_mm256_min_pd(a.v, b.v)}; }
+    static FS_INLINE F64 abs(F64 a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
+    static FS_INLINE F64 greater(F64 a, F64 b) {
+        return {_mm256_and_pd(_mm256_cmp_pd(a.v, b.v, _CMP_GT_OQ), _mm256_set1_pd(1.0))};
+    }
+    static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
+        return {_mm256_andnot_pd(_mm256_cmp_pd(a.v, edge.v, _CMP_LE_OQ), h.v)};
+    }
+    static FS_INLINE F64 shift_exponent(F64 a, F64 t) {
+        const __m256i k = _mm256_slli_epi64(_mm256_castpd_si256(t.v), 52);
+        return {_mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a.v), k))};
+    }
+    static FS_INLINE double reduce_max(F64 a) {
+        const __m128d r = _mm_max_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
+        return _mm_cvtsd_f64(_mm_max_sd(r, _mm_unpackhi_pd(r, r)));
+    }
+    static FS_INLINE double reduce_add(F64 a) {
+        const __m128d r = _mm_add_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
+        return _mm_cvtsd_f64(_mm_add_sd(r, _mm_unpackhi_pd(r, r)));
+    }
+
+  private:
+    static FS_INLINE __m256i first(std::size_t n) {
+        return _mm256_cmpgt_epi64(_mm256_set1_epi64x(static_cast<long long>(n)),
+                                  _mm256_setr_epi64x(0, 1, 2, 3));
+    }
+};
+
+} // namespace
+} // namespace fastsoftmax::FS_ISA

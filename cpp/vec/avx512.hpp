@@ -1,0 +1,103 @@
+// AVX-512 F, DQ, BW, VL: 16 floats or 8 doubles. Tails are mask registers.
+#pragma once
+#include "vec/concept.hpp"
+#include "vec/flush_denormals.hpp"
+#include <cstdint>
+#include <immintrin.h>
+
+namespace fastsoftmax::FS_ISA {
+namespace {
+
+struct F32 {
+    using scalar = float;
+    static constexpr int lanes = 16;
+    static constexpr bool fused = true;
+    __m512 v;
+
+    static FS_INLINE F32 set(double a) { return {_mm512_set1_ps(static_cast<float>(a))}; }
+    static FS_INLINE F32 load(const float *p) { return {_mm512_loadu_ps(p)}; }
+    static FS_INLINE F32 load_n(const float *p, std::size_t n, float fill) {
+        return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p)};
+    }
+    FS_INLINE void store(float *p) const { _mm512_storeu_ps(p, v); }
+    FS_INLINE void store_n(float *p, std::size_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
+
+    friend FS_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
+    friend FS_INLINE F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+    friend FS_INLINE F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+    static FS_INLINE F32 fma(F32 a, F32 b, F32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+    static FS_INLINE F32 fnma(F32 a, F32 b, F32 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+    static FS_INLINE F32 fms(F32 a, F32 b, F32 c) { return {_mm512_fmsub_ps(a.v, b.v, c.v)}; }
+
+    static FS_INLINE F32 max(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
+    static FS_INLINE F32 min(F32 a, F32 b) { return {_mm512_min_ps(a.v, b.v)}; }
+    static FS_INLINE F32 abs(F32 a) { return {_mm512_abs_ps(a.v)}; }
+    static FS_INLINE F32 greater(F32 a, F32 b) {
+        return {
+            _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
+    }
+    static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
+        return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
+    }
+    static FS_INLINE F32 shift_exponent(F32 a, F32 t) {
+        const __m512i k = _mm512_slli_epi32(_mm512_castps_si512(t.v), 23);
+        return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), k))};
+    }
+    static FS_INLINE float reduce_max(F32 a) { return _mm512_reduce_max_ps(a.v); }
+    static FS_INLINE double reduce_add(F32 a) {
+        const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v));
+        const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
+        return _mm512_reduce_add_pd(_mm512_add_pd(low, high));
+    }
+
+  private:
+    static FS_INLINE __mmask16 first(std::size_t n) {
+        return static_cast<__mmask16>((1u << n) - 1u);
+    }
+};
+
+struct F64 {
+    using scalar = double;
+    static constexpr int lanes = 8;
+    static constexpr bool fused = true;
+    __m512d v;
+
+    static FS_INLINE F64 set(double a) { return {_mm512_set1_pd(a)}; }
+    static FS_INLINE F64 load(const double *p) { return {_mm512_loadu_pd(p)}; }
+    static FS_INLINE F64 load_n(const double *p, std::size_t n, double fill) {
+        return {_mm512_mask_loadu_pd(_mm512_set1_pd(fill), first(n), p)};
+    }
+    FS_INLINE void store(double *p) const { _mm512_storeu_pd(p, v); }
+    FS_INLINE void store_n(double *p, std::size_t n) const {
+        _mm512_mask_storeu_pd(p, first(n), v);
+    }
+
+    friend FS_INLINE F64 operator+(F64 a, F64 b) { return {_mm512_add_pd(a.v, b.v)}; }
+    friend FS_INLINE F64 operator-(F64 a, F64 b) { return {_mm512_sub_pd(a.v, b.v)}; }
+    friend FS_INLINE F64 operator*(F64 a, F64 b) { return {_mm512_mul_pd(a.v, b.v)}; }
+    static FS_INLINE F64 fma(F64 a, F64 b, F64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+    static FS_INLINE F64 fnma(F64 a, F64 b, F64 c) { return {_mm512_fnmadd_pd(a.v, b.v, c.v)}; }
+    static FS_INLINE F64 fms(F64 a, F64 b, F64 c) { return {_mm512_fmsub_pd(a.v, b.v, c.v)}; }
+
+    static FS_INLINE F64 max(F64 a, F64 b) { return {_mm512_max_pd(a.v, b.v)}; }
+    static FS_INLINE F64 min(F64 a, F64 b) { return {_mm512_min_pd(a.v, b.v)}; }
+    static FS_INLINE F64 abs(F64 a) { return {_mm512_abs_pd(a.v)}; }
+    static FS_INLINE F64 greater(F64 a, F64 b) {
+        return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ), _mm512_set1_pd(1.0))};
+    }
+    static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
+        return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
+    }
+    static FS_INLINE F64 shift_exponent(F64 a, F64 t) {
+        const __m512i k = _mm512_slli_epi64(_mm512_castpd_si512(t.v), 52);
+        return {_mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a.v), k))};
+    }
+    static FS_INLINE double reduce_max(F64 a) { return _mm512_reduce_max_pd(a.v); }
+    static FS_INLINE double reduce_add(F64 a) { return _mm512_reduce_add_pd(a.v); }
+
+  private:
+    static FS_INLINE __mmask8 first(std::size_t n) { return static_cast<__mmask8>((1u << n) - 1u); }
+};
+
+} // namespace
+} // namespace fastsoftmax::FS_ISA

@@ -1,0 +1,46 @@
+// What an instruction set must offer: about twenty operations, and nothing else.
+//
+// A vector type V holds V::lanes values of type V::scalar. The kernels are written against this
+// concept only, so a new ISA is one header with two types, F32 and F64.
+//
+// Agreements that the kernels rely on:
+//  - max(a, b) and min(a, b) return b when either is NaN. Constants go first, data second, where
+//    NaN must survive; data first, accumulator second, where NaN must be passed over.
+//  - fma, fnma and fms round once where `fused` says so, else twice: never by the compiler's
+//  choice.
+//  - load_n fills the lanes beyond n with a value that is neutral for the reduction at hand.
+#pragma once
+#include "common/config.hpp"
+#include <concepts>
+#include <cstddef>
+
+namespace fastsoftmax {
+
+template <class V>
+concept Vector = requires(V a, V b, const typename V::scalar *from, typename V::scalar *to,
+                          std::size_t n, typename V::scalar fill) {
+    requires std::same_as<typename V::scalar, float> || std::same_as<typename V::scalar, double>;
+    { V::lanes } -> std::convertible_to<int>;
+    { V::fused } -> std::convertible_to<bool>;
+    { V::set(1.0) } -> std::same_as<V>;              // a constant in every lane
+    { V::load(from) } -> std::same_as<V>;            // unaligned
+    { V::load_n(from, n, fill) } -> std::same_as<V>; // n < lanes; touches nothing beyond n
+    { a.store(to) } -> std::same_as<void>;
+    { a.store_n(to, n) } -> std::same_as<void>; // n < lanes; touches nothing beyond n
+    { a + b } -> std::same_as<V>;
+    { a - b } -> std::same_as<V>;
+    { a * b } -> std::same_as<V>;
+    { V::fma(a, b, b) } -> std::same_as<V>;  // a * b + c
+    { V::fnma(a, b, b) } -> std::same_as<V>; // c - a * b
+    { V::fms(a, b, b) } -> std::same_as<V>;  // a * b - c
+    { V::max(a, b) } -> std::same_as<V>;
+    { V::min(a, b) } -> std::same_as<V>;
+    { V::abs(a) } -> std::same_as<V>;
+    { V::greater(a, b) } -> std::same_as<V>;          // a > b ? 1 : 0
+    { V::zero_where_le(a, b, b) } -> std::same_as<V>; // b <= edge ? 0 : a
+    { V::shift_exponent(a, b) } -> std::same_as<V>;   // a * 2^k, k the low mantissa bits of b
+    { V::reduce_max(a) } -> std::same_as<typename V::scalar>;
+    { V::reduce_add(a) } -> std::same_as<double>; // widened before it is added up
+};
+
+} // namespace fastsoftmax

@@ -1,0 +1,104 @@
+// NEON (Advanced SIMD) of Armv8-A: 4 floats or 2 doubles. Tails go through a small copy, since
+// there are no masked loads. max and min are compare and select: vmaxq would return NaN, and the
+// kernels rely on the second operand coming back.
+#pragma once
+#include "vec/concept.hpp"
+#include "vec/flush_denormals.hpp"
+#include <arm_neon.h>
+#include <cstdint>
+
+namespace fastsoftmax::FS_ISA {
+namespace {
+
+struct F32 {
+    using scalar = float;
+    static constexpr int lanes = 4;
+    static constexpr bool fused = true;
+    float32x4_t v;
+
+    static FS_INLINE F32 set(double a) { return {vdupq_n_f32(static_cast<float>(a))}; }
+    static FS_INLINE F32 load(const float *p) { return {vld1q_f32(p)}; }
+    static FS_INLINE F32 load_n(const float *p, std::size_t n, float fill) {
+        float copy[lanes] = {fill, fill, fill, fill};
+        for (std::size_t i = 0; i < n; ++i)
+            copy[i] = p[i];
+        return load(copy);
+    }
+    FS_INLINE void store(float *p) const { vst1q_f32(p, v); }
+    FS_INLINE void store_n(float *p, std::size_t n) const {
+        float copy[lanes];
+        store(copy);
+        for (std::size_t i = 0; i < n; ++i)
+            p[i] = copy[i];
+    }
+
+    friend FS_INLINE F32 operator+(F32 a, F32 b) { return {vaddq_f32(a.v, b.v)}; }
+    friend FS_INLINE F32 operator-(F32 a, F32 b) { return {vsubq_f32(a.v, b.v)}; }
+    friend FS_INLINE F32 operator*(F32 a, F32 b) { return {vmulq_f32(a.v, b.v)}; }
+    static FS_INLINE F32 fma(F32 a, F32 b, F32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+    static FS_INLINE F32 fnma(F32 a, F32 b, F32 c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
+    static FS_INLINE F32 fms(F32 a, F32 b, F32 c) { return fma(a, b, {vnegq_f32(c.v)}); }
+
+    static FS_INLINE F32 max(F32 a, F32 b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
+    static FS_INLINE F32 min(F32 a, F32 b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
+    static FS_INLINE F32 abs(F32 a) { return {vabsq_f32(a.v)}; }
+    static FS_INLINE F32 greater(F32 a, F32 b) {
+        return {vbslq_f32(vcgtq_f32(a.v, b.v), vdupq_n_f32(1.0f), vdupq_n_f32(0.0f))};
+    }
+    static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
+        return {vbslq_f32(vcleq_f32(a.v, edge.v), vdupq_n_f32(0.0f), h.v)};
+    }
+    static FS_INLINE F32 shift_exponent(F32 a, F32 t) {
+        const int32x4_t k = vshlq_n_s32(vreinterpretq_s32_f32(t.v), 23);
+        return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.v), k))};
+    }
+    static FS_INLINE float reduce_max(F32 a) { return vmaxvq_f32(a.v); }
+    static FS_INLINE double reduce_add(F32 a) {
+        return vaddvq_f64(vaddq_f64(vcvt_f64_f32(vget_low_f32(a.v)), vcvt_high_f64_f32(a.v)));
+    }
+};
+
+struct F64 {
+    using scalar = double;
+    static constexpr int lanes = 2;
+    static constexpr bool fused = true;
+    float64x2_t v;
+
+    static FS_INLINE F64 set(double a) { return {vdupq_n_f64(a)}; }
+    static FS_INLINE F64 load(const double *p) { return {vld1q_f64(p)}; }
+    static FS_INLINE F64 load_n(const double *p, std::size_t n, double fill) {
+        const double copy[lanes] = {n > 0 ? p[0] : fill, fill};
+        return load(copy);
+    }
+    FS_INLINE void store(double *p) const { vst1q_f64(p, v); }
+    FS_INLINE void store_n(double *p, std::size_t n) const {
+        if (n > 0)
+            vst1q_lane_f64(p, v, 0);
+    }
+
+    friend FS_INLINE F64 operator+(F64 a, F64 b) { return {vaddq_f64(a.v, b.v)}; }
+    friend FS_INLINE F64 operator-(F64 a, F64 b) { return {vsubq_f64(a.v, b.v)}; }
+    friend FS_INLINE F64 operator*(F64 a, F64 b) { return {vmulq_f64(a.v, b.v)}; }
+    static FS_INLINE F64 fma(F64 a, F64 b, F64 c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
+    static FS_INLINE F64 fnma(F64 a, F64 b, F64 c) { return {vfmsq_f64(c.v, a.v, b.v)}; }
+    static FS_INLINE F64 fms(F64 a, F64 b, F64 c) { return fma(a, b, {vnegq_f64(c.v)}); }
+
+    static FS_INLINE F64 max(F64 a, F64 b) { return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)}; }
+    static FS_INLINE F64 min(F64 a, F64 b) { return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)}; }
+    static FS_INLINE F64 abs(F64 a) { return {vabsq_f64(a.v)}; }
+    static FS_INLINE F64 greater(F64 a, F64 b) {
+        return {vbslq_f64(vcgtq_f64(a.v, b.v), vdupq_n_f64(1.0), vdupq_n_f64(0.0))};
+    }
+    static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
+        return {vbslq_f64(vcleq_f64(a.v, edge.v), vdupq_n_f64(0.0), h.v)};
+    }
+    static FS_INLINE F64 shift_exponent(F64 a, F64 t) {
+        const int64x2_t k = vshlq_n_s64(vreinterpretq_s64_f64(t.v), 52);
+        return {vreinterpretq_f64_s64(vaddq_s64(vreinterpretq_s64_f64(a.v), k))};
+    }
+    static FS_INLINE double reduce_max(F64 a) { return vmaxvq_f64(a.v); }
+    static FS_INLINE double reduce_add(F64 a) { return vaddvq_f64(a.v); }
+};
+
+} // namespace
+} // namespace fastsoftmax::FS_ISA

@@ -1,0 +1,82 @@
+// One lane: plain C++ arithmetic, for x86-64 without vector code and for any Armv8.
+//
+// Every speed-up is quoted against this, so the compiler must not vectorise it behind our back (the
+// build says -fno-tree-vectorize) and the source must be as good as scalar code gets.
+// scalar_fma.hpp is the same with fused multiply-add. Device compilers use it as well: a GPU thread
+// is one lane.
+#pragma once
+#include "vec/concept.hpp"
+#include "vec/flush_denormals.hpp"
+#include <cstdint>
+
+#ifndef FS_SCALAR_FUSED
+#define FS_SCALAR_FUSED 0
+#endif
+#define FS_HAS_STEPWISE_KERNELS 1
+
+namespace fastsoftmax::FS_ISA {
+namespace {
+
+template <class T> struct Bits;
+template <> struct Bits<float> {
+    using type = std::uint32_t;
+    static constexpr int mantissa = 23;
+};
+template <> struct Bits<double> {
+    using type = std::uint64_t;
+    static constexpr int mantissa = 52;
+};
+
+template <class T> struct Scalar {
+    using scalar = T;
+    static constexpr int lanes = 1;
+    static constexpr bool fused = FS_SCALAR_FUSED;
+    T v;
+
+    static FS_INLINE Scalar set(double a) { return {static_cast<T>(a)}; }
+    static FS_INLINE Scalar load(const T *p) { return {*p}; }
+    static FS_INLINE Scalar load_n(const T *, std::size_t, T fill) { return {fill}; }
+    FS_INLINE void store(T *p) const { *p = v; }
+    FS_INLINE void store_n(T *, std::size_t) const {}
+
+    friend FS_INLINE Scalar operator+(Scalar a, Scalar b) { return {a.v + b.v}; }
+    friend FS_INLINE Scalar operator-(Scalar a, Scalar b) { return {a.v - b.v}; }
+    friend FS_INLINE Scalar operator*(Scalar a, Scalar b) { return {a.v * b.v}; }
+
+    static FS_INLINE Scalar fma(Scalar a, Scalar b, Scalar c) {
+        if constexpr (!fused)
+            return a * b + c;
+        else if constexpr (sizeof(T) == 4)
+            return {__builtin_fmaf(a.v, b.v, c.v)};
+        else
+            return {__builtin_fma(a.v, b.v, c.v)};
+    }
+    static FS_INLINE Scalar fnma(Scalar a, Scalar b, Scalar c) { return fma({-a.v}, b, c); }
+    static FS_INLINE Scalar fms(Scalar a, Scalar b, Scalar c) { return fma(a, b, {-c.v}); }
+
+    static FS_INLINE Scalar max(Scalar a, Scalar b) { return {a.v > b.v ? a.v : b.v}; }
+    static FS_INLINE Scalar min(Scalar a, Scalar b) { return {a.v < b.v ? a.v : b.v}; }
+    static FS_INLINE Scalar abs(Scalar a) {
+        if constexpr (sizeof(T) == 4)
+            return {__builtin_fabsf(a.v)};
+        else
+            return {__builtin_fabs(a.v)};
+    }
+    static FS_INLINE Scalar greater(Scalar a, Scalar b) { return {a.v > b.v ? T(1) : T(0)}; }
+    static FS_INLINE Scalar zero_where_le(Scalar h, Scalar a, Scalar edge) {
+        return {a.v <= edge.v ? T(0) : h.v};
+    }
+    static FS_INLINE Scalar shift_exponent(Scalar a, Scalar t) {
+        using U = typename Bits<T>::type;
+        const U k = __builtin_bit_cast(U, t.v) << Bits<T>::mantissa;
+        return {__builtin_bit_cast(T, __builtin_bit_cast(U, a.v) + k)};
+    }
+    static FS_INLINE T reduce_max(Scalar a) { return a.v; }
+    static FS_INLINE double reduce_add(Scalar a) { return a.v; }
+};
+
+using F32 = Scalar<float>;
+using F64 = Scalar<double>;
+
+} // namespace
+} // namespace fastsoftmax::FS_ISA
