@@ -1,0 +1,67 @@
+// Compiled once per ISA, with that ISA's flags: every kernel of the table, and the list of them.
+//
+// FS_ISA is the namespace and FS_ISA_HEADER the vector header (the build passes both). All that is
+// instantiated here depends on a vector type in an unnamed namespace, so no symbol but the table
+// leaves the object: a weak AVX-512 copy of a shared function would crash older CPUs.
+#include <cstddef>
+#include <cstdint>
+
+#include FS_ISA_HEADER
+
+#include "common/variants.hpp"
+#include "kernels/kernel_row.hpp"
+#include "kernels/normalizer.hpp"
+#include "kernels/online.hpp"
+#include "kernels/scan.hpp"
+#include "kernels/update.hpp"
+#include "kernels/weight.hpp"
+#include "surrogates.hpp"
+
+#define FS_STRING_(x) #x
+#define FS_STRING(x) FS_STRING_(x)
+
+namespace fastsoftmax::FS_ISA {
+namespace {
+
+static_assert(Vector<F32> && Vector<F64>);
+
+template <class Kernel> void invoke(const void *arguments) {
+    const FlushDenormals mode;
+    Kernel::run(*static_cast<const typename Kernel::Arguments *>(arguments));
+}
+
+template <template <class, class> class Operation, class Variant, class V>
+constexpr KernelRow row_of() {
+    using Kernel = Operation<Variant, V>;
+    constexpr VariantInfo info = Variant::info();
+    KernelRow row{Kernel::Arguments::op,
+                  FS_STRING(FS_ISA),
+                  dtype_name<typename V::scalar>,
+                  V::lanes,
+                  info,
+                  info.bound,
+                  info.bound_kind,
+                  invoke<Kernel>};
+    if constexpr (std::same_as<Variant, variant::exact>) {
+        row.bound = Kernel::exact_bound;
+        row.bound_kind = Kernel::exact_bound_kind;
+    }
+    return row;
+}
+
+#define FS_ROW(operation, variant, vector) row_of<operation, variant, vector>(),
+#ifdef FS_HAS_STEPWISE_KERNELS
+#define FS_STEPWISE FS_ROW
+#else
+#define FS_STEPWISE(operation, variant, vector)
+#endif
+constexpr KernelRow rows[] = {
+#include "kernels/kernels.def"
+};
+
+} // namespace
+
+extern const KernelTable table;
+constexpr KernelTable table{rows, sizeof(rows) / sizeof(rows[0])};
+
+} // namespace fastsoftmax::FS_ISA

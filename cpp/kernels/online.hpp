@@ -1,0 +1,64 @@
+// Softmax of rows: y = w(x - m) / sum w(x - m), m the maximum of the row.
+//
+// Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write);
+// while the row stays in cache the last two cost little. Taking m first, rather than a running
+// maximum, makes the weights of a row comparable, so that a surrogate needs no rescale.
+//
+// Error: exact, float32, relative error of each probability <= 5e-7 for x - m > -20, absolute <=
+// 3e-7 anywhere; float64 <= 4e-15. Surrogates: |h - e^d| as the table says; if |h / e^d - 1| <= eps
+// over the row, the total variation is at most eps / (1 - eps).
+//
+// Edges: a row of -inf only, or with a NaN or +inf, is all NaN. The sum finds a NaN, since weights
+// keep it; the scale then spreads it over the row. Paper: arXiv 1805.02867.
+#pragma once
+#include "kernels/arguments.hpp"
+#include "kernels/row_passes.hpp"
+
+namespace fastsoftmax {
+
+template <class Variant, class V> struct Online {
+    using T = typename V::scalar;
+    using Arguments = OnlineArguments<T>;
+    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-7 : 4e-15;
+    static constexpr const char *exact_bound_kind = "relative, probability, x - max > -20";
+
+    static void run(const Arguments &a) {
+        const std::size_t group = a.n <= short_row ? group_rows : 1;
+        for (std::size_t r = 0; r < a.rows; r += group)
+            rows_in_phases(a, static_cast<std::ptrdiff_t>(r),
+                           a.rows - r < group ? a.rows - r : group);
+    }
+
+  private:
+    // Short rows go by groups through each pass: one row's reductions and division are a chain of
+    // some 60 cycles, which only other rows can hide. Against row by row, AVX-512: 0.75x of the
+    // time on 4096 x 32, 0.9x on 1024 x 128, no gain from 1024 columns on.
+    static constexpr std::size_t group_rows = 16, short_row = 512;
+
+    static FS_INLINE void rows_in_phases(const Arguments &a, std::ptrdiff_t first,
+                                         std::size_t rows) {
+        T m[group_rows], factor[group_rows];
+        const T *x = a.x + first * a.x_stride;
+        T *y = a.y + first * a.y_stride;
+        const auto at = [](std::size_t r, std::ptrdiff_t stride) {
+            return static_cast<std::ptrdiff_t>(r) * stride;
+        };
+        for (std::size_t r = 0; r < rows; ++r)
+            m[r] = row_max<V>(x + at(r, a.x_stride), a.n);
+        for (std::size_t r = 0; r < rows; ++r)
+            factor[r] = weigh_row(x + at(r, a.x_stride), y + at(r, a.y_stride), a.n, m[r]);
+        for (std::size_t r = 0; r < rows; ++r)
+            scale_row<V>(y + at(r, a.y_stride), a.n, factor[r]);
+    }
+
+    /// Writes the weights of a row and returns what to scale them by.
+    static FS_INLINE T weigh_row(const T *x, T *y, std::size_t n, T m) {
+        if (__builtin_expect(m - m != 0, 0))
+            return static_cast<T>(__builtin_nan(""));
+        return static_cast<T>(1 / with_weight<Variant, V>(m, [&](const auto &weight) {
+                                  return weigh<true, V>(weight, x, y, n);
+                              }));
+    }
+};
+
+} // namespace fastsoftmax

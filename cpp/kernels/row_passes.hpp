@@ -1,0 +1,113 @@
+// The passes over one row that the row kernels are made of: maximum, weights with their sum, scale.
+//
+// Sums. A float chain never gets longer than eight additions before it is folded into the next
+// level: 8 steps of 4 accumulators, 8 such blocks, then double. Equal values, whose roundings all
+// go one way, thus stay within 1.2e-7; one row of 2^24 is as exact as one of 2^4.
+// Tails load -inf, which weighs 0 in every variant and never is a maximum.
+#pragma once
+#include "common/config.hpp"
+#include <cstddef>
+
+namespace fastsoftmax {
+
+template <class V> FS_INLINE typename V::scalar lowest_value() {
+    return -static_cast<typename V::scalar>(__builtin_inf());
+}
+
+/// Largest element, NaN passed over (the weights find it); -inf for no element.
+template <class V>
+FS_INLINE typename V::scalar row_max(const typename V::scalar *x, std::size_t n) {
+    constexpr std::size_t lanes = V::lanes;
+    const V lowest = V::set(lowest_value<V>());
+    V m0 = lowest, m1 = lowest, m2 = lowest, m3 = lowest;
+    V m4 = lowest, m5 = lowest, m6 = lowest, m7 = lowest; // eight hide the latency of max
+    std::size_t i = 0;
+    for (; i + 8 * lanes <= n; i += 8 * lanes) {
+        m0 = V::max(V::load(x + i), m0);
+        m1 = V::max(V::load(x + i + lanes), m1);
+        m2 = V::max(V::load(x + i + 2 * lanes), m2);
+        m3 = V::max(V::load(x + i + 3 * lanes), m3);
+        m4 = V::max(V::load(x + i + 4 * lanes), m4);
+        m5 = V::max(V::load(x + i + 5 * lanes), m5);
+        m6 = V::max(V::load(x + i + 6 * lanes), m6);
+        m7 = V::max(V::load(x + i + 7 * lanes), m7);
+    }
+    for (; i + lanes <= n; i += lanes)
+        m0 = V::max(V::load(x + i), m0);
+    if (i < n)
+        m1 = V::max(V::load_n(x + i, n - i, lowest_value<V>()), m1);
+    m0 = V::max(V::max(m0, m1), V::max(m2, m3));
+    m4 = V::max(V::max(m4, m5), V::max(m6, m7));
+    return V::reduce_max(V::max(m0, m4));
+}
+
+/// Sum of the weights of a row; writes them to y as well when Store says so. y may be x.
+template <bool Store, class V, class Weight>
+FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typename V::scalar *y,
+                       std::size_t n) {
+    constexpr std::size_t lanes = V::lanes, step = 4 * lanes, chain = 8 * step;
+    const auto take = [&](std::size_t at) {
+        const V w = weight(V::load(x + at));
+        if constexpr (Store)
+            w.store(y + at);
+        return w;
+    };
+    double total = 0;
+    std::size_t i = 0;
+    while (i + step <= n) {
+        V block = V::set(0.0);
+        const std::size_t block_end = n - i < 8 * chain ? n : i + 8 * chain;
+        while (i + step <= block_end) {
+            V s0 = V::set(0.0), s1 = s0, s2 = s0, s3 = s0;
+            const std::size_t end = block_end - i < chain ? block_end : i + chain;
+            for (; i + step <= end; i += step) {
+                s0 = s0 + take(i);
+                s1 = s1 + take(i + lanes);
+                s2 = s2 + take(i + 2 * lanes);
+                s3 = s3 + take(i + 3 * lanes);
+            }
+            block = block + ((s0 + s1) + (s2 + s3));
+        }
+        total += V::reduce_add(block);
+    }
+    V rest = V::set(0.0);
+    for (; i + lanes <= n; i += lanes)
+        rest = rest + take(i);
+    if (i < n) {
+        const V w = weight(V::load_n(x + i, n - i, lowest_value<V>()));
+        if constexpr (Store)
+            w.store_n(y + i, n - i);
+        rest = rest + w;
+    }
+    return total + V::reduce_add(rest);
+}
+
+/// y *= factor.
+template <class V>
+FS_INLINE void scale_row(typename V::scalar *y, std::size_t n, typename V::scalar factor) {
+    constexpr std::size_t lanes = V::lanes;
+    const V k = V::set(factor);
+    std::size_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+        (V::load(y + i) * k).store(y + i);
+        (V::load(y + i + lanes) * k).store(y + i + lanes);
+        (V::load(y + i + 2 * lanes) * k).store(y + i + 2 * lanes);
+        (V::load(y + i + 3 * lanes) * k).store(y + i + 3 * lanes);
+    }
+    for (; i + lanes <= n; i += lanes)
+        (V::load(y + i) * k).store(y + i);
+    if (i < n)
+        (V::load_n(y + i, n - i, 0) * k).store_n(y + i, n - i);
+}
+
+/// Calls f with the weight functor that suits a row of maximum m: see `limit` in exp.hpp.
+template <class Variant, class V, class F>
+FS_INLINE double with_weight(typename V::scalar m, const F &f) {
+    using Plain = typename Variant::template Weight<V, false>;
+    using Shifted = typename Variant::template Weight<V, true>;
+    if (__builtin_expect(m < Plain::limit() && m > -Plain::limit(), 1))
+        return f(Plain(m));
+    return f(Shifted(m));
+}
+
+} // namespace fastsoftmax
