@@ -1,0 +1,82 @@
+// fastsoftmax: softmax over one axis, exact or with a surrogate of exp, on the best instruction set
+// that the CPU has. The C++ face of the library; link with fastsoftmax::fastsoftmax.
+//
+//   std::vector<float> p(x.size());
+//   fastsoftmax::online(x.data(), p.data(), rows, columns);                    // exact
+//   fastsoftmax::online(x.data(), p.data(), rows, columns, {.variant = "quad16"});
+//
+// T is float or double (double: "exact" only, except `scan`). Functions are safe to call from
+// several threads at once. Errors: std::invalid_argument for what the caller got wrong (it lists
+// the choices), std::length_error and std::bad_alloc for sizes that cannot be.
+#pragma once
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fastsoftmax {
+
+struct Options {
+    std::string_view variant = "exact"; ///< see variants()
+    std::string_view isa = {};          ///< for tests and measurements; empty: the best there is
+};
+
+/// An array of any layout: extents and strides of every dimension, strides in bytes. The data need
+/// not be aligned.
+template <class T> struct Array {
+    T *data;
+    std::span<const std::size_t> shape;
+    std::span<const std::ptrdiff_t> strides;
+};
+
+/// Softmax along `axis` into y, which has the shape of x and may be x itself; otherwise they don't
+/// overlap. Error of "exact": relative 5e-7 for x - max > -20 and absolute 3e-7 anywhere (float),
+/// relative 4e-15 (double). A row with NaN or +inf, or of -inf only, is NaN.
+template <class T> void online(Array<const T> x, Array<T> y, std::size_t axis, Options = {});
+
+/// m = max x and s = sum of the weights of x - m along `axis`: the state of online softmax, one for
+/// each row in C order. (-inf, 0) where there is nothing, (NaN, NaN) where there is a NaN,
+/// (+inf, NaN) where there is +inf.
+template <class T> void normalizer(Array<const T> x, T *m, T *s, std::size_t axis, Options = {});
+
+/// log(sum(exp(x))) along `axis`, one for each row in C order: m + log s.
+template <class T> void logsumexp(Array<const T> x, T *out, std::size_t axis, Options = {});
+
+/// The state (m, s) by the recurrence, one element after another; scalar instruction sets only.
+template <class T> void scan(Array<const T> x, T *m, T *s, std::size_t axis, Options = {});
+
+/// Softmax of contiguous rows.
+template <class T>
+void online(const T *x, T *y, std::size_t rows, std::size_t n, Options options = {}) {
+    const std::size_t shape[] = {rows, n};
+    const std::ptrdiff_t strides[] = {static_cast<std::ptrdiff_t>(n * sizeof(T)),
+                                      static_cast<std::ptrdiff_t>(sizeof(T))};
+    online<T>(Array<const T>{x, shape, strides}, Array<T>{y, shape, strides}, 1, options);
+}
+
+/// What is known of one kernel.
+struct KernelInfo {
+    std::string id; ///< "op/variant/isa"
+    std::string op, variant, isa, dtype;
+    int lanes;
+    double bound; ///< claimed error, of what `bound_kind` says
+    std::string bound_kind;
+    std::string form; ///< how the weight is written: "exp", "h(d)", "h(u)", "g(m, s, x)"
+    double domain;    ///< lower end of d = x - m; the weight is `tail` below it
+    double value_at_zero, tail;
+    bool monotone;
+    int operations;
+    std::string rescale; ///< what rescales s in `scan` on a new maximum
+    std::string source;
+    bool available; ///< whether this CPU runs it
+};
+
+std::vector<KernelInfo> kernels();
+std::vector<std::string> variants(std::string_view op = "online");
+/// Instruction sets, best first: those that run here, or all that were compiled.
+std::vector<std::string> isas(bool all = false);
+const char *version();
+const char *compiler(); ///< name and version of the compiler that built the kernels
+
+} // namespace fastsoftmax
