@@ -1,0 +1,9 @@
+"""The cases by name. To add one: a module with a `CASE`, and its name here."""
+
+from study import Case
+
+from cases import error, peers, rows, update
+
+CASES: dict[str, Case] = {
+    case.name: case for case in (update.CASE, rows.CASE, error.CASE, peers.CASE)
+}

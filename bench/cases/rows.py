@@ -1,0 +1,84 @@
+"""Softmax over rows: speed and error of every variant on every ISA, beside what everybody has."""
+
+from collections.abc import Callable
+from functools import partial
+
+import fastsoftmax as fs
+import metrics
+import numpy as np
+import peers
+import timing
+from data_sets import SIGMAS, Float32, Shape, Workload, gaussian, real
+from report import Cell, Table
+from study import Case, Options, Progress, chosen
+
+LENGTHS = (32, 128, 512, 2048, 8192, 32768, 131072)
+ELEMENTS = 1 << 17
+QUICK_SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 2048))
+QUICK_SIGMA = 2.0
+COLUMNS = [
+    "variant", "ISA", "ns/element", "median", "x std::exp loop",
+    "max abs error", "max rel error", "KL", "total variation",
+]  # fmt: skip
+NOTE = (
+    "x: how many times as fast as the std::exp loop, on minima; max rel error: within 20 of the "
+    "row's maximum; KL and total variation: means over the rows"
+)
+
+
+def workloads(options: Options) -> list[Workload]:
+    """Rows to run: the real logits, and Gaussian ones of the chosen shapes."""
+    if options.quick:
+        shapes = options.shapes or QUICK_SHAPES
+        return [real(every=4), *(gaussian(shape, QUICK_SIGMA) for shape in shapes)]
+    shapes = options.shapes or tuple((ELEMENTS // n, n) for n in LENGTHS)
+    return [real(), *(gaussian(shape, sigma) for sigma in SIGMAS for shape in shapes)]
+
+
+def measure(workload: Workload, kernels: list[fs.Kernel], rounds: int) -> Table:
+    """Time the kernels and the usual peers in turn on one workload and compare their results."""
+    inputs = workload.inputs()
+    out = np.empty_like(inputs[0])
+    exact = fs.reference.online(inputs[0])
+    calls: dict[str, Callable[..., object]] = {
+        name: partial(_into, softmax, out) for name, softmax in peers.installed(peers.USUAL).items()
+    }
+    labels: dict[str, tuple[str, str | None]] = {name: (name, None) for name in calls}
+    for kernel in kernels:
+        calls[kernel.id] = partial(fs.online, variant=kernel.variant, isa=kernel.isa, out=out)
+        labels[kernel.id] = (kernel.variant, kernel.isa)
+    times = timing.interleave(calls, inputs, rounds)
+    base = times[peers.USUAL[0]].minimum
+    table = Table(workload.name, COLUMNS, note=NOTE)
+    for name, call in calls.items():
+        call(inputs[0])
+        each = times[name].per(workload.elements)
+        row: list[Cell] = [*labels[name], each.minimum, each.median, base / times[name].minimum]
+        table.add(*row, *_figures(out, exact))
+    return table
+
+
+def _into(softmax: peers.Softmax, out: Float32, x: Float32) -> None:
+    softmax(x, out)
+
+
+def _figures(weights: Float32, exact: metrics.Float64) -> list[Cell]:
+    found = metrics.compare(weights, exact)
+    return [found.max_abs, found.max_rel, found.kl, found.total_variation]
+
+
+def run(options: Options, progress: Progress) -> list[Table]:
+    """Run every workload."""
+    kernels = chosen(options, "online", "float32")
+    if not kernels:
+        return []
+    todo = workloads(options)
+    progress.expect(len(todo))
+    tables = []
+    for workload in todo:
+        progress.next(workload.name)
+        tables.append(measure(workload, kernels, options.rounds))
+    return tables
+
+
+CASE = Case("rows", "softmax over rows, every variant and ISA: speed and error", ("online",), run)

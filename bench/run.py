@@ -1,0 +1,37 @@
+"""Measure speed and error of every variant on every instruction set of this machine.
+
+    python bench/run.py --list                     what there is
+    python bench/run.py --quick                    every case, at most a minute
+    python bench/run.py --case rows --variant exact --shape 1024x128
+    python bench/run.py --case error --json error.json --markdown error.md
+    python bench/run.py --case rows --pictures     also draws into bench/results
+
+Everything runs on one CPU with one thread.
+"""
+
+import os
+import sys
+
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "FASTSOFTMAX_NUM_THREADS",
+)
+
+
+def main() -> int:
+    """Run the command line; return its exit status."""
+    for name in ONE_THREAD:
+        os.environ[name] = "1"
+    # Not before: the libraries read the environment when they are imported.
+    try:
+        import command_line
+    except ModuleNotFoundError as missing:
+        print(f"{missing}: run `pip install '.[bench]'` in the repository first", file=sys.stderr)
+        return 2
+    return command_line.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Interleaved timing: candidates take turns, so that a drift of the machine meets all of them.
+
+A sample runs one candidate for at least 200 microseconds. Candidates are sampled in rounds, each
+round starting with another one, and the inputs change from call to call. The minimum is the figure
+to compare (noise only adds); the median says how noisy the run was.
+"""
+
+import os
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import TypeVar
+
+Input = TypeVar("Input")
+SAMPLE_NS = 200_000
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Nanoseconds of one call, over all samples."""
+
+    minimum: float
+    median: float
+
+    def per(self, items: int) -> "Timing":
+        """Return the time of one of `items` equal parts of the call."""
+        return Timing(self.minimum / items, self.median / items)
+
+
+def pin_to_one_cpu() -> int | None:
+    """Keep this process on its last CPU, as the first serves most interrupts; None: impossible."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    cpu = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cpu})
+    return cpu
+
+
+def _sample(call: Callable[[Input], object], inputs: Sequence[Input]) -> int:
+    """Nanoseconds that it takes to call with each of `inputs` in turn."""
+    start = perf_counter_ns()
+    for item in inputs:
+        call(item)
+    return perf_counter_ns() - start
+
+
+def _in_turn(inputs: Sequence[Input], first: int, count: int) -> list[Input]:
+    return [inputs[(first + i) % len(inputs)] for i in range(count)]
+
+
+def _calls_per_sample(call: Callable[[Input], object], inputs: Sequence[Input]) -> int:
+    """Find how many calls fill a sample; running them also warms the caches."""
+    count = 1
+    while (taken := _sample(call, _in_turn(inputs, 0, count))) < SAMPLE_NS:
+        count *= max(2, min(10, SAMPLE_NS // max(taken, 1)))
+    return count
+
+
+def interleave(
+    candidates: Mapping[str, Callable[[Input], object]], inputs: Sequence[Input], rounds: int
+) -> dict[str, Timing]:
+    """Time each candidate on the same inputs.
+
+    Parameters
+    ----------
+    candidates
+        What to call, by name.
+    inputs
+        The argument changes from call to call, in this order.
+    rounds
+        Samples of each candidate.
+    """
+    names = list(candidates)
+    counts = {name: _calls_per_sample(call, inputs) for name, call in candidates.items()}
+    samples: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        start = turn % max(len(names), 1)
+        for name in names[start:] + names[:start]:
+            fresh = _in_turn(inputs, turn, counts[name])
+            samples[name].append(_sample(candidates[name], fresh) / counts[name])
+    return {name: Timing(min(taken), statistics.median(taken)) for name, taken in samples.items()}
