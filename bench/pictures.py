@@ -14,6 +14,8 @@ from cases import rows
 from data_sets import Float32, gaussian
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
@@ -80,19 +82,20 @@ def _error_vs_speed(path: Path, heading: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(8))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.margins(0.12, 0.1)
+    axes.margins(0.1, 0.12)
     axes.grid(which="major", color="0.92")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower left", frameon=False)
     figure.text(0.01, 0.01, heading, fontsize=6, color="0.4")
     figure.tight_layout(rect=(0, 0.035, 1, 1))
-    _label(axes, points)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    _label(axes, points, canvas.get_renderer())
     figure.savefig(path)
     plt.close(figure)
 
 
-def _label(axes: Axes, points: dict[str, tuple[float, float]]) -> None:
+def _label(axes: Axes, points: dict[str, tuple[float, float]], renderer: RendererBase) -> None:
     """Write each name beside its point where nothing is yet, with a line if that is not close."""
-    axes.figure.canvas.draw()
     spots = axes.transData.transform(list(points.values()))
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in spots]
     directions = [
@@ -101,9 +104,11 @@ def _label(axes: Axes, points: dict[str, tuple[float, float]]) -> None:
     for name, point in points.items():
         for distance, angle in itertools.product((9, 16, 24, 34, 46, 60, 80), directions):
             text = _annotate(axes, name, point, distance, angle)
-            # the annotation's own method would count its line in
+            # the annotation's own extent would count its line in
+            text.update_positions(renderer)
             box = Text.get_window_extent(text).padded(1)
-            if not any(box.overlaps(other) for other in taken):
+            inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1)
+            if inside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
                 break
             text.remove()

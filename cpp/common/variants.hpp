@@ -20,7 +20,7 @@ struct exact {
     static constexpr VariantInfo info() {
         return {"exact",
                 "exp",
-                1e-7,
+                6e-8,
                 "absolute, weight",
                 -87.25,
                 1.0,
