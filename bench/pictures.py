@@ -6,6 +6,7 @@ Only drawn on request: matplotlib is an extra.
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import fastsoftmax as fs
 import matplotlib as mpl
@@ -87,7 +88,7 @@ def _error_vs_speed(path: Path, heading: str) -> None:
     axes.legend(loc="lower left", frameon=False)
     figure.text(0.01, 0.01, heading, fontsize=6, color="0.4")
     figure.tight_layout(rect=(0, 0.035, 1, 1))
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     _label(axes, points, canvas.get_renderer())
     figure.savefig(path)

@@ -1,0 +1,270 @@
+"""The benchmark runs, shows every row of the table and measures errors as it says. No timings."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import fastsoftmax as fs
+import numpy as np
+import pytest
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the benchmark as a user does."""
+    return subprocess.run(
+        [sys.executable, str(BENCH / "run.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def result_of(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run the benchmark and read what it wrote as JSON."""
+    file = folder / "result.json"
+    done = run(*arguments, "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def column(table: dict[str, Any], name: str) -> list[Any]:
+    """All cells under one heading."""
+    place = table["columns"].index(name)
+    return [row[place] for row in table["rows"]]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import modules of the benchmark as its own scripts do."""
+    monkeypatch.syspath_prepend(str(BENCH))
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return load
+
+
+def test_list_names_all_there_is() -> None:
+    """Every case, variant and ISA of the table is listed."""
+    done = run("--list")
+    assert done.returncode == 0
+    words = set(done.stdout.split())
+    assert {"update", "rows", "error", "peers"} <= words
+    studied = [k for k in fs.kernels() if k.op in ("online", "scan", "update") and k.available]
+    assert {k.variant for k in studied} | {k.isa for k in studied} <= words
+
+
+@pytest.mark.parametrize("flag", ["--case", "--variant", "--isa"])
+def test_unknown_names_are_refused_with_what_there_is(flag: str) -> None:
+    """An unknown name ends with status 2 and the known ones."""
+    done = run(flag, "__import__('os')")
+    assert done.returncode == 2
+    assert "unknown" in done.stderr
+    known = {"--case": "update", "--variant": "exact", "--isa": "scalar"}[flag]
+    assert known in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--shape", "3"),
+        ("--shape", "0x4"),
+        ("--shape", "999999999x999999999"),
+        ("--json", "no/such/folder/a.json"),
+        ("--case", "update", "--isa", fs.isas()[0]),
+    ],
+)
+def test_requests_that_cannot_be_met_end_with_2(arguments: tuple[str, ...]) -> None:
+    """A request without meaning is refused in words."""
+    if arguments[-1] in {k.isa for k in fs.kernels() if k.op == "update"}:
+        pytest.skip("the best ISA of this CPU is one that runs the update")
+    done = run("--quick", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_update_promises_its_columns(tmp_path: Path) -> None:
+    """Baselines first, speed and error in one row, in both dtypes."""
+    found = result_of(tmp_path, "--case", "update", "--quick", "--variant", "exact")
+    assert found["machine"]["cpu"]
+    assert "--case update" in found["command"]
+    assert [table["title"].split(":")[0] for table in found["tables"]] == ["float64", "float32"]
+    for table in found["tables"]:
+        names = column(table, "variant")
+        assert names[:2] == ["two_exp", "one_exp"]
+        assert "exact" in names[2:]
+        for promised in (
+            "ns/update",
+            "x two_exp",
+            "published ns",
+            "scan ns/step",
+            "mean abs error",
+        ):
+            assert promised in table["columns"]
+        assert max(column(table, "scan: s rel error")) < 1e-5
+    assert column(found["tables"][0], "published ns")[0] == 24.4
+
+
+def test_every_variant_and_isa_appears(tmp_path: Path) -> None:
+    """No row of the library's table is missing from the report."""
+    found = result_of(
+        tmp_path,
+        "--quick",
+        "--case",
+        "rows",
+        "--case",
+        "update",
+        "--case",
+        "error",
+        "--shape",
+        "4x64",
+    )
+    for case, operation in (("rows", "online"), ("update", "update")):
+        wanted = {(k.variant, k.isa) for k in fs.kernels() if k.op == operation and k.available}
+        shown = {
+            pair
+            for table in found["tables"]
+            if table["case"] == case
+            for pair in zip(column(table, "variant"), column(table, "ISA"), strict=True)
+        }
+        assert wanted <= shown
+    ends = next(table for table in found["tables"] if table["case"] == "error")
+    assert set(column(ends, "variant")) == set(fs.variants("scan"))
+
+
+def test_error_parts_add_up(tmp_path: Path) -> None:
+    """The parts of the raw error make up the whole; raw steps never rescale."""
+    raw = [k.variant for k in fs.kernels() if k.op == "scan" and k.rescale == "nothing"]
+    found = result_of(
+        tmp_path, "--quick", "--case", "error", "--variant", raw[0], "--shape", "8x512"
+    )
+    parts = next(t for t in found["tables"] if "missing rescales" in t["columns"])
+    for row in parts["rows"]:
+        *split, total = row[2:]
+        assert sum(split) == pytest.approx(total, rel=1e-2, abs=1e-6)
+    rises = next(t for t in found["tables"] if "slope in s" in t["columns"])
+    assert column(rises, "slope in s") == pytest.approx([1.0] * len(rises["rows"]), rel=1e-6)
+
+
+def test_peers_compare_with_the_default_variant(tmp_path: Path) -> None:
+    """Peers stand beside what `online` runs by default."""
+    markdown = tmp_path / "peers.md"
+    found = result_of(
+        tmp_path, "--quick", "--case", "peers", "--shape", "4x64", "--markdown", str(markdown)
+    )
+    comparison, call = found["tables"]
+    assert comparison["rows"][0][0].startswith("fastsoftmax exact/")
+    assert {"numpy", "copy of the data"} <= set(column(comparison, "softmax"))
+    assert call["columns"] == ["call", "ns", "median"]
+    assert markdown.read_text(encoding="utf-8").startswith("`python bench/run.py")
+
+
+def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
+    """Divergence, variation, entropy and distance on two or three weights."""
+    metrics = bench("metrics")
+    exact, weights = [0.5, 0.5], [0.75, 0.25]
+    assert metrics.total_variation(weights, exact)[0] == pytest.approx(0.25)
+    by_hand = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    assert metrics.kl(weights, exact)[0] == pytest.approx(by_hand)
+    assert metrics.kl([1.0, 0.0], exact)[0] == pytest.approx(math.log(2))
+    assert metrics.kl([1.5, -0.5], exact)[0] == math.inf
+    assert metrics.kl([1.0, 1.0], exact)[0] == pytest.approx(2 * math.log(2) - 1)
+    assert metrics.entropy([3.0, 3.0])[0] == pytest.approx(math.log(2))
+    assert metrics.entropy([1.0, 0.0])[0] == 0.0
+    assert metrics.relative_l2([3.0, 5.0], [3.0, 4.0])[0] == pytest.approx(0.2)
+    compared = metrics.compare(
+        [[0.9, 0.1, 0.0], [0.5, 0.5, 0.0]], [[0.8, 0.2, 1e-10], [0.5, 0.5, 0]]
+    )
+    assert compared.max_abs == pytest.approx(0.1)
+    assert compared.max_rel == pytest.approx(0.5)
+    assert compared.total_variation == pytest.approx(0.05)
+
+
+def test_cancelling_and_split_on_rows_computed_by_hand(bench: Any) -> None:
+    """One new maximum among three logits."""
+    decompose, data_sets, exact_rows = (
+        bench(name) for name in ("decompose", "data_sets", "exact_rows")
+    )
+    logits = np.log(np.array([[1.0, 2.0, 1.0]])).astype(np.float32)
+    rows = exact_rows.Rows.of(data_sets.Workload("three", (1, 3), lambda _: logits))
+    assert rows.s[0] == pytest.approx(2.0)
+    # without rescale 1, + 1 for the new maximum, + 1/2; with h = 0.6 throughout 1 + 0.6 + 0.6
+    parts = decompose.split(rows, lambda d: np.full_like(d, 0.6), np.array([2.2]))
+    assert parts.missing_rescales[0] == pytest.approx(0.5 / 2)
+    assert parts.new_max[0] == pytest.approx(-0.4 / 2)
+    assert parts.drift[0] == pytest.approx(0.1 / 2)
+    assert parts.extrapolation[0] == 0
+    assert parts.rounding[0] == pytest.approx(0.0, abs=1e-7)
+    assert parts.total[0] == pytest.approx(0.1)
+    found = decompose.cancelling(np.zeros((1, 2)), lambda d: d + np.array([[1.5, 0.75]]))
+    assert found.absolute[0] == pytest.approx(0.75)
+    assert found.signed[0] == pytest.approx(0.25)
+    assert found.ratio[0] == pytest.approx(1 / 3)
+
+
+def test_stream_follows_the_exact_update(bench: Any) -> None:
+    """Each target is the state of the next tuple."""
+    stream = bench("data_sets").stream(500, "float64")
+    assert stream.m[0] == 0
+    assert stream.s[0] == 0
+    assert stream.target[:-1] == pytest.approx(stream.s[1:], rel=1e-12)
+    m = max(0.0, float(stream.x.max()))
+    whole = np.exp(stream.x - m).sum()  # the start m = 0, s = 0 adds nothing
+    assert stream.target[-1] == pytest.approx(whole, rel=1e-12)
+
+
+def test_real_logits_are_4608_rows_of_128(bench: Any) -> None:
+    """The stored logits have the shape that the reports name."""
+    logits = bench("data_sets").real_logits()
+    assert logits.shape == (4608, 128)
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+
+
+def test_interleave_times_every_candidate_on_all_inputs(bench: Any) -> None:
+    """Fresh inputs come in turn."""
+    met: dict[str, set[int]] = {"a": set(), "b": set()}
+    calls = {name: seen.add for name, seen in met.items()}
+    times = bench("timing").interleave(calls, [1, 2, 3], rounds=3)
+    assert met == {"a": {1, 2, 3}, "b": {1, 2, 3}}
+    assert all(0 < t.minimum <= t.median for t in times.values())
+
+
+def test_tables_in_every_form(bench: Any, tmp_path: Path) -> None:
+    """Text, Markdown and JSON, with cells that are not numbers."""
+    report = bench("report")
+    table = report.Table("two", ["name", "figure"], note="a note")
+    table.add("first", 1234.5)
+    table.add("none", None)
+    table.add("endless", math.inf)
+    assert "1.23e+03" in report.as_text(table)
+    assert report.as_markdown(table).endswith("| none | - |\n| endless | inf |")
+    report.write_json(tmp_path / "a.json", {"cpu": "x"}, "command", {"case": [table]})
+    read = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert read["tables"][0]["rows"] == [["first", 1234.0], ["none", None], ["endless", "inf"]]
+    with pytest.raises(ValueError, match="cells"):
+        table.add("one cell too few")
+
+
+def test_baselines_check_their_arguments(bench: Any) -> None:
+    """Shapes, dtypes and names are refused before anything runs."""
+    baselines = importlib.import_module("fastsoftmax._baselines")
+    assert baselines.names() == ["two_exp", "one_exp"]
+    x = np.zeros(4)
+    with pytest.raises(ValueError, match="two_exp, one_exp"):
+        baselines.update("three_exp", x, x, x, x.copy(), 1)
+    with pytest.raises(ValueError, match="same length"):
+        baselines.update("two_exp", x, x, x[:2], x.copy(), 1)
+    with pytest.raises(TypeError):
+        baselines.update("two_exp", x, x, x.astype(np.float32), x.copy(), 1)
+    with pytest.raises(ValueError, match="shape"):
+        baselines.softmax(np.zeros((2, 3)), np.zeros((3, 2)))
