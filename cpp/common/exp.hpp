@@ -112,6 +112,7 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
 
     /// From here on m is subtracted first.
     static constexpr T limit() { return C::limit(V::fused); }
+    static constexpr double domain() { return C::lowest; }
 
   private:
     static FS_INLINE T exponent(T m) {

@@ -32,6 +32,7 @@ template <class Surrogate, class V, bool Shifted = false> class SurrogateWeight 
 
     /// From here on m is subtracted first: m + domain would round u by more than h can bear.
     static constexpr T limit() { return folded ? T(64) : T(__builtin_inf()); }
+    static constexpr double domain() { return Surrogate::domain; }
 
   private:
     V origin_;

@@ -16,19 +16,26 @@ template <class T> inline constexpr int exact_degree = sizeof(T) == 4 ? 6 : 11;
 
 namespace variant {
 
+/// Facts shared by the variants of exp. None is monotone: roundings differ by one unit in the last
+/// place, and at the seams between two powers of two by the polynomial's error.
+constexpr VariantInfo exp_info(const char *name, int degree, double bound, double value_at_zero,
+                               const char *source) {
+    return {.name = name,
+            .form = "exp",
+            .bound = bound,
+            .bound_kind = "absolute, weight",
+            .domain = ExpConstants<float>::lowest,
+            .value_at_zero = value_at_zero,
+            .tail = 0.0,
+            .monotone = false,
+            .operations = 8 + 2 * degree,
+            .rescale = "exp",
+            .source = source};
+}
+
 struct exact {
     static constexpr VariantInfo info() {
-        return {"exact",
-                "exp",
-                6e-8,
-                "absolute, weight",
-                -87.25,
-                1.0,
-                0.0,
-                false,
-                20,
-                "exp",
-                "minimax polynomial of degree 6 (float32) or 11 (float64)"};
+        return exp_info("exact", 6, 6e-8, 1.0, "minimax polynomial, degree 6 (float64: 11)");
     }
     static constexpr Rescale rescale = Rescale::by_weight;
     template <class V, bool Shifted>
@@ -42,47 +49,17 @@ template <int Degree> struct poly {
 
 struct poly2 : poly<2> {
     static constexpr VariantInfo info() {
-        return {"poly2",
-                "exp",
-                1.73e-3,
-                "absolute, weight",
-                -87.25,
-                1.00044,
-                0.0,
-                true,
-                12,
-                "h",
-                "minimax polynomial of degree 2"};
+        return exp_info("poly2", 2, 1.73e-3, 1.000443, "minimax polynomial, degree 2");
     }
 };
 struct poly3 : poly<3> {
     static constexpr VariantInfo info() {
-        return {"poly3",
-                "exp",
-                7.5e-5,
-                "absolute, weight",
-                -87.25,
-                0.999928,
-                0.0,
-                false,
-                14,
-                "h",
-                "minimax polynomial of degree 3"};
+        return exp_info("poly3", 3, 7.5e-5, 0.999928, "minimax polynomial, degree 3");
     }
 };
 struct poly4 : poly<4> {
     static constexpr VariantInfo info() {
-        return {"poly4",
-                "exp",
-                2.7e-6,
-                "absolute, weight",
-                -87.25,
-                0.999999,
-                0.0,
-                false,
-                16,
-                "h",
-                "minimax polynomial of degree 4"};
+        return exp_info("poly4", 4, 2.7e-6, 0.9999993, "minimax polynomial, degree 4");
     }
 };
 

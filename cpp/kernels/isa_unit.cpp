@@ -42,6 +42,8 @@ constexpr KernelRow row_of() {
                   info.bound,
                   info.bound_kind,
                   invoke<Kernel>};
+    if constexpr (requires { typename Variant::template Weight<V, false>; })
+        row.variant.domain = Variant::template Weight<V, false>::domain(); // differs by dtype
     if constexpr (std::same_as<Variant, variant::exact>) {
         row.bound = Kernel::exact_bound;
         row.bound_kind = Kernel::exact_bound_kind;
