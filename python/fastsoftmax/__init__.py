@@ -1,0 +1,32 @@
+"""The fastest softmax family on a CPU: exact, or with surrogates of exp, behind one function.
+
+>>> import numpy as np, fastsoftmax
+>>> fastsoftmax.online(np.array([0.0, 1.0], dtype=np.float32)).round(3).tolist()
+[0.26899999380111694, 0.7310000061988831]
+
+`online` (also called `softmax`) is softmax over an axis; `normalizer` and `logsumexp` stop at its
+state; `scan` walks the recurrence step by step, for study. `variants()` names the surrogates,
+`kernels()` shows every compiled kernel with its claimed error bound, `info()` says what runs here.
+"""
+
+from fastsoftmax import reference
+from fastsoftmax._operations import logsumexp, normalizer, online, scan, softmax
+from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
+from fastsoftmax._core import version as __version__
+
+require_environment()
+
+__all__ = [
+    "Kernel",
+    "__version__",
+    "info",
+    "isas",
+    "kernels",
+    "logsumexp",
+    "normalizer",
+    "online",
+    "reference",
+    "scan",
+    "softmax",
+    "variants",
+]

@@ -1,0 +1,95 @@
+"""What the compiled core didn't take: find out why, mend what can be mended, or say it in words."""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def checked_array(logits: object, name: str = "logits") -> NDArray[Any]:
+    """`logits` as a plain float32 or float64 ndarray of at least one dimension, not copied."""
+    if isinstance(logits, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a MaskedArray, whose mask would be lost; pass {name}.filled(-np.inf) to "
+            "give masked positions no weight"
+        )
+    if isinstance(logits, np.generic):
+        raise ValueError(f"{name} is a scalar; pass an array with at least one dimension")
+    if not isinstance(logits, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, not {_describe(logits, name)}")
+    array = np.asarray(logits)
+    _check_dtype(array.dtype, name)
+    if array.ndim == 0:
+        raise ValueError(f"{name} has no dimension (0-d); pass an array with at least one")
+    return array
+
+
+def _describe(value: object, name: str) -> str:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    if hasattr(value, "__dlpack__"):
+        return (
+            f"{kind}; arrays of other libraries (DLPack) are to come, until then pass "
+            f"{name}.numpy() or np.from_dlpack({name})"
+        )
+    if isinstance(value, (list, tuple, int, float)):
+        return f"{kind}; pass np.asarray({name}, dtype=np.float32)"
+    return f"{kind}; np.asarray may convert it"
+
+
+def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
+    if dtype in _FLOATS and dtype.isnative:
+        return
+    wanted = f"{name} must be float32 or float64, not {dtype}"
+    if dtype.newbyteorder("=") in _FLOATS:
+        raise TypeError(
+            f"{name} has the byte order of another machine ({dtype.str}); pass "
+            f"{name}.astype({name}.dtype.newbyteorder('='))"
+        )
+    if dtype == np.dtype(np.int8):
+        raise TypeError(
+            f"{wanted}; int8 softmax (HCCS and byte tables) is to come as fastsoftmax.hccs and "
+            f"fastsoftmax.int8, until then pass {name}.astype(np.float32) * scale"
+        )
+    if dtype.name in ("float16", "bfloat16"):
+        raise TypeError(f"{wanted}; half types are to come, until then pass {name}.astype('f4')")
+    if dtype.kind in "iub":
+        raise TypeError(f"{wanted}; pass {name}.astype(np.float32)")
+    if dtype.kind == "O":
+        raise TypeError(f"{wanted}; an array of Python objects has to be converted by its owner")
+    raise TypeError(wanted)
+
+
+def checked_axis(axis: object, dimensions: int) -> int:
+    """`axis` as an int in range."""
+    if isinstance(axis, (bool, np.bool_)) or not hasattr(axis, "__index__"):
+        raise TypeError(f"axis must be an integer, not {axis!r}")
+    value = operator.index(axis)
+    if not -dimensions <= value < dimensions:
+        raise ValueError(
+            f"axis {value} is out of range for {dimensions} dimension(s); "
+            f"it may be {-dimensions} to {dimensions - 1}"
+        )
+    return value
+
+
+def checked_name(value: object, what: str) -> str:
+    """`value` if it is a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, not {value!r}")
+    return value
+
+
+def checked_out(out: object, like: NDArray[Any]) -> NDArray[Any]:
+    """`out` as a plain ndarray that can take the result."""
+    if isinstance(out, np.ma.MaskedArray) or not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array like logits, not {type(out).__name__}")
+    if out.dtype != like.dtype or not out.dtype.isnative:
+        raise TypeError(f"out has dtype {out.dtype.str}; the result is {like.dtype.str}")
+    if out.shape != like.shape:
+        raise ValueError(f"out has shape {out.shape}; the result has {like.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only; pass an array that can be written")
+    return np.asarray(out)

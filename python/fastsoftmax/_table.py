@@ -1,0 +1,132 @@
+"""The table of kernels as Python sees it."""
+
+import os
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fastsoftmax import _core
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One compiled kernel and what it promises.
+
+    Attributes
+    ----------
+    id : str
+        ``op/variant/isa``, the name used in tests, bench and prose.
+    op, variant, isa, dtype : str
+        Operation, variant of exp, instruction set, ``"float32"`` or ``"float64"``.
+    lanes : int
+        Elements that one instruction takes.
+    bound : float
+        Claimed error, of what `bound_kind` says.
+    bound_kind : str
+        ``"absolute, weight"`` is ``|h(d) - exp(d)|`` over every d <= 0.
+    form : str
+        How the weight is written: ``"exp"``, ``"h(d)"``, ``"h(u)"`` with u = d - domain, or
+        ``"g(m, s, x)"`` for a published recurrence.
+    domain : float
+        Lower end of d = x - max; below it the weight is `tail`.
+    value_at_zero, tail : float
+        Weight at d = 0 and below the domain.
+    monotone : bool
+        Whether the weight never decreases, so that the order of the logits is kept.
+    operations : int
+        Arithmetic operations an element, none fused, without the sum.
+    rescale : str
+        What rescales s in `scan` on a new maximum: ``"exp"``, ``"h"`` or ``"nothing"``.
+    source : str
+        Where the variant comes from.
+    available : bool
+        Whether this CPU runs it.
+    """
+
+    id: str
+    op: str
+    variant: str
+    isa: str
+    dtype: str
+    lanes: int
+    bound: float
+    bound_kind: str
+    form: str
+    domain: float
+    value_at_zero: float
+    tail: float
+    monotone: bool
+    operations: int
+    rescale: str
+    source: str
+    available: bool
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> tuple[Kernel, ...]:
+    return tuple(Kernel(**row) for row in _core.kernels())
+
+
+def kernels() -> list[Kernel]:
+    """Every compiled kernel; those this CPU can't run have ``available=False``.
+
+    `logsumexp` runs the kernels of ``normalizer``. The operations ``update`` and ``weight`` are for
+    study and tests and have no public function.
+    """
+    return list(_kernels())
+
+
+def variants(op: str = "online") -> list[str]:
+    """Names of the variants that an operation takes, in the order of the table.
+
+    Parameters
+    ----------
+    op : str
+        ``"online"`` (also for `softmax`), ``"normalizer"``, ``"logsumexp"`` or ``"scan"``.
+
+    Raises
+    ------
+    ValueError
+        For an operation that doesn't exist.
+    """
+    same = {"softmax": "online", "logsumexp": "normalizer"}
+    names = _core.variants(same.get(op, op))
+    if not names:
+        known = sorted({kernel.op for kernel in _kernels()} | same.keys())
+        raise ValueError(f"no operation is called {op!r}; there are: {', '.join(known)}")
+    return names
+
+
+def isas(*, all: bool = False) -> list[str]:
+    """Instruction sets, best first: those that this CPU runs, or all that were compiled."""
+    return _core.isas(all)
+
+
+def info() -> dict[str, Any]:
+    """Version, machine and choice of instruction set: what a bug report should contain."""
+    best: dict[str, str] = {}
+    forced = os.environ.get("FASTSOFTMAX_ISA", "")
+    for kernel in _kernels():
+        if kernel.available and best.get(kernel.op) != forced:
+            best[kernel.op] = kernel.isa
+    return {
+        "fastsoftmax": _core.version,
+        "compiler": _core.compiler,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "isas available": isas(),
+        "isas compiled": isas(all=True),
+        "isa by default": best,
+        "kernels": len(_kernels()),
+    }
+
+
+def require_environment() -> None:
+    """Refuse to be imported with a FASTSOFTMAX_ISA that can't be obeyed."""
+    problem = _core.environment_problem()
+    if problem:
+        raise ValueError(problem)
