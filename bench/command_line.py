@@ -132,9 +132,22 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    command = shlex.join(["python", "bench/run.py", *arguments])
+    command = shlex.join(["python", "bench/run.py", *_without_files(arguments)])
     _write(asked.json, asked.markdown, described, heading, command, tables)
     return _draw(asked.out, heading) if asked.pictures else 0
+
+
+def _without_files(arguments: list[str]) -> list[str]:
+    """Leave out where results went: the command that a reader repeats."""
+    kept = []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        if flag not in ("--json", "--markdown", "--out"):
+            kept.append(word)
+        elif not equals:
+            next(words)
+    return kept
 
 
 def _run(names: list[str], options: Options) -> dict[str, list[report.Table]]:

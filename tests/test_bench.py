@@ -96,7 +96,8 @@ def test_update_promises_its_columns(tmp_path: Path) -> None:
     """Baselines first, speed and error in one row, in both dtypes."""
     found = result_of(tmp_path, "--case", "update", "--quick", "--variant", "exact")
     assert found["machine"]["cpu"]
-    assert "--case update" in found["command"]
+    command = "python bench/run.py --case update --quick --variant exact"
+    assert found["command"] == command
     assert [table["title"].split(":")[0] for table in found["tables"]] == ["float64", "float32"]
     for table in found["tables"]:
         names = column(table, "variant")

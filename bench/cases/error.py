@@ -160,7 +160,7 @@ def _add_parts(rows: Rows, kernel: fs.Kernel, table: Table) -> None:
 
 def _cancelling() -> Table:
     columns = [
-        "rows", "variant", "maximum", "sum of |h - e^d|", "|sum of (h - e^d)|", "ratio",
+        "rows", "variant", "maximum", "sum of abs(h - e^d)", "abs of the sum", "ratio",
         "drift / s",
     ]  # fmt: skip
     note = (
