@@ -1,0 +1,24 @@
+"""Runs the surrogate generator as the build does: as a script, from another folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SURROGATES = Path(__file__).resolve().parents[1] / "cpp" / "surrogates"
+SHIPPED_TEXT = (SURROGATES / "surrogates.toml").read_text(encoding="utf-8")
+HEADER, LIST = "surrogates.hpp", "surrogates.def"
+
+
+def generate_file(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Run the generator on a file."""
+    command = [sys.executable, "-B", *map(str, (SURROGATES / "generate.py", source, "--out", out))]
+    return subprocess.run(command, cwd=out.parent, capture_output=True, text=True, check=False)
+
+
+def generate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the generator on a text, written to `folder`; its output is in `folder`/out."""
+    source = folder / "surrogates.toml"
+    source.write_text(text, encoding="utf-8")
+    return generate_file(source, folder / "out")
