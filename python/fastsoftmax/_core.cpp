@@ -121,7 +121,9 @@ bool read_options(nb::handle variant, nb::handle isa, fsm::Options &options) {
         view = {data, static_cast<std::size_t>(size)};
         return true;
     };
-    return text(variant, options.variant) && (isa.is_none() || text(isa, options.isa));
+    // an empty name means "the best" to the C++ API: Python says None for that
+    return text(variant, options.variant) &&
+           (isa.is_none() || (text(isa, options.isa) && !options.isa.empty()));
 }
 
 template <class F> void run(std::size_t elements, const F &f) {

@@ -225,8 +225,8 @@ def scan(
 
 def _check_names(variant: object, isa: object) -> None:
     checked_name(variant, "variant")
-    if isa is not None:
-        checked_name(isa, "isa")
+    if isa is not None and not checked_name(isa, "isa"):
+        raise ValueError(f"isa is empty; leave it out or pass one of: {', '.join(_core.isas(False))}")
 
 
 def _finished(result: Any) -> Any:
