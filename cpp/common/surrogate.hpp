@@ -2,8 +2,10 @@
 //
 // The generated header gives h as a function of d = x - m, or of u = d - domain >= 0. In the second
 // form the domain's edge is folded into m, so u costs one subtraction and one maximum like d does.
-// Where h isn't 0 by itself at the edge, it is masked there: a floor that leaks would take most of
-// the mass of a long row. The constant comes first in max, so NaN survives the clamp.
+// Below the domain the weight is exactly 0: a floor that leaks would take most of the mass of a
+// long row. Where h is 0 at the edge by itself, the argument is clamped there, the constant first
+// in max, so that NaN survives. Where it isn't, h runs free below the edge and is masked
+// afterwards.
 #pragma once
 #include "common/config.hpp"
 
@@ -22,12 +24,10 @@ template <class Surrogate, class V, bool Shifted = false> class SurrogateWeight 
         if constexpr (folded && Shifted)
             a = a - V::set(Surrogate::domain);
         const V edge = V::set(folded ? 0.0 : Surrogate::domain);
-        a = V::max(edge, a);
-        const V h = Surrogate::template h<V>(a);
         if constexpr (Surrogate::masked)
-            return V::zero_where_le(h, a, edge);
+            return V::zero_where_le(Surrogate::template h<V>(a), a, edge);
         else
-            return h;
+            return Surrogate::template h<V>(V::max(edge, a));
     }
 
     /// From here on m is subtracted first: m + domain would round u by more than h can bear.

@@ -19,7 +19,7 @@ namespace variant {
 /// Facts shared by the variants of exp. None is monotone: roundings differ by one unit in the last
 /// place, and at the seams between two powers of two by the polynomial's error.
 constexpr VariantInfo exp_info(const char *name, int degree, double bound, double value_at_zero,
-                               const char *source) {
+                               const char *rescale, const char *source) {
     return {.name = name,
             .form = "exp",
             .bound = bound,
@@ -29,13 +29,14 @@ constexpr VariantInfo exp_info(const char *name, int degree, double bound, doubl
             .tail = 0.0,
             .monotone = false,
             .operations = 8 + 2 * degree,
-            .rescale = "exp",
+            .rescale = rescale,
             .source = source};
 }
 
 struct exact {
     static constexpr VariantInfo info() {
-        return exp_info("exact", 6, 6e-8, 1.0, "minimax polynomial, degree 6 (float64: 11)");
+        return exp_info("exact", 6, 6e-8, 1.0, "exp",
+                        "minimax polynomial, degree 6 (float64: 11)");
     }
     static constexpr Rescale rescale = Rescale::by_weight;
     template <class V, bool Shifted>
@@ -49,17 +50,17 @@ template <int Degree> struct poly {
 
 struct poly2 : poly<2> {
     static constexpr VariantInfo info() {
-        return exp_info("poly2", 2, 1.73e-3, 1.000443, "minimax polynomial, degree 2");
+        return exp_info("poly2", 2, 1.73e-3, 1.000443, "h", "minimax polynomial, degree 2");
     }
 };
 struct poly3 : poly<3> {
     static constexpr VariantInfo info() {
-        return exp_info("poly3", 3, 7.5e-5, 0.999928, "minimax polynomial, degree 3");
+        return exp_info("poly3", 3, 7.5e-5, 0.999928, "h", "minimax polynomial, degree 3");
     }
 };
 struct poly4 : poly<4> {
     static constexpr VariantInfo info() {
-        return exp_info("poly4", 4, 2.7e-6, 0.9999993, "minimax polynomial, degree 4");
+        return exp_info("poly4", 4, 2.7e-6, 0.9999993, "h", "minimax polynomial, degree 4");
     }
 };
 

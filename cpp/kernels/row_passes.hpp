@@ -2,7 +2,8 @@
 //
 // Sums. A float chain never gets longer than eight additions before it is folded into the next
 // level: 8 steps of 4 accumulators, 8 such blocks, then double. Equal values, whose roundings all
-// go one way, thus stay within 1.2e-7; one row of 2^24 is as exact as one of 2^4.
+// go one way, thus stay within 1.2e-7; one row of 2^24 is as exact as one of 2^4. The blocks' own sum
+// is compensated: for double it would be a chain as well.
 // Tails load -inf, which weighs 0 in every variant and never is a maximum.
 #pragma once
 #include "common/config.hpp"
@@ -52,7 +53,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             w.store(y + at);
         return w;
     };
-    double total = 0;
+    double total = 0, lost = 0;
     std::size_t i = 0;
     while (i + step <= n) {
         V block = V::set(0.0);
@@ -68,7 +69,10 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             }
             block = block + ((s0 + s1) + (s2 + s3));
         }
-        total += V::reduce_add(block);
+        // Knuth's two-sum: `lost` takes exactly what `sum` leaves out
+        const double part = V::reduce_add(block), sum = total + part, share = sum - total;
+        lost += (total - (sum - share)) + (part - share);
+        total = sum;
     }
     V rest = V::set(0.0);
     for (; i + lanes <= n; i += lanes)
@@ -79,7 +83,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             w.store_n(y + i, n - i);
         rest = rest + w;
     }
-    return total + V::reduce_add(rest);
+    return total + (lost + V::reduce_add(rest));
 }
 
 /// y *= factor.
