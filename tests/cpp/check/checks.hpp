@@ -1,0 +1,51 @@
+// One check for each operation of the table, and for what surrounds the table.
+#pragma once
+#include "check/float_mode.hpp"
+#include "check/reference.hpp"
+#include "check/report.hpp"
+
+#include <string>
+#include <vector>
+
+namespace check {
+
+/// Rows of data with the truth about them, and the weights of one kernel at a time.
+template <class T> class Context {
+  public:
+    explicit Context(const Case<T> &rows);
+
+    /// Weight of every x - m of row r (0 for rows that are not ordinary).
+    const T *weights(const KernelRow &weight, std::size_t r);
+
+    const Case<T> &data;
+    std::vector<RowTruth<T>> truth;
+
+  private:
+    const KernelRow *cached_ = nullptr;
+    std::vector<T> d_, h_;
+};
+
+/// Calls a kernel and sees to it that the floating-point mode survives.
+template <class Arguments>
+void run(const KernelRow &row, const Arguments &arguments, Report &report) {
+    report.ran(row);
+    const auto mode = float_mode();
+    fastsoftmax::call(row, arguments);
+    if (float_mode() != mode)
+        report.fail(row, "any data", "the floating-point mode is not restored");
+}
+
+inline bool is_exact(const KernelRow &row) { return std::string_view(row.variant.name) == "exact"; }
+
+template <class T> void check_online(Context<T> &context, const KernelRow &row, Report &report);
+template <class T> void check_normalizer(Context<T> &context, const KernelRow &row, Report &report);
+template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report);
+template <class T> void check_update(const KernelRow &row, Report &report);
+template <class T> void check_weight(const KernelRow &row, Report &report);
+
+/// Names that the dispatch must refuse, ids, the table's own consistency.
+void check_dispatch(Report &report);
+/// The C++ API on arrays of any layout, against itself on contiguous rows.
+void check_layouts(Report &report);
+
+} // namespace check

@@ -1,0 +1,48 @@
+// What was run, how far off it was, and what failed.
+#pragma once
+#include "dispatch/registry.hpp"
+
+#include <cstdio>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace check {
+
+using fastsoftmax::KernelRow;
+
+std::string id_of(const KernelRow &row);
+
+/// printf for numbers, all taken as double.
+template <class... Numbers> std::string text(const char *format, Numbers... numbers) {
+    char buffer[200];
+    std::snprintf(buffer, sizeof buffer, format, static_cast<double>(numbers)...);
+    return buffer;
+}
+
+class Report {
+  public:
+    /// A kernel ran; `what` and `error` go into the summary where they are worse than before.
+    void ran(const KernelRow &row);
+    void error(const KernelRow &row, const char *what, double error);
+    void fail(const std::string &text);
+    void fail(const KernelRow &row, const std::string &where, const std::string &text);
+
+    /// Prints the summary of every ISA and all failures.
+    void print() const;
+    std::size_t rows_run(const std::string &isa) const;
+    std::size_t failures() const { return failures_; }
+
+  private:
+    struct Entry {
+        std::size_t calls = 0;
+        std::map<std::string, double> worst;
+    };
+    std::map<std::pair<std::string, std::string>, std::map<std::string, Entry>> entries_;
+    std::vector<std::string> texts_;
+    std::size_t failures_ = 0;
+    std::map<std::string, int> failures_of_;
+};
+
+} // namespace check

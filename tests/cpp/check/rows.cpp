@@ -1,0 +1,229 @@
+// `online` and `normalizer`: exact ones against the truth by their bound; the others against the
+// truth by the bound of their weight, and against the weights that the same ISA gives one by one.
+#include "check/checks.hpp"
+#include "kernels/arguments.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+namespace check {
+namespace {
+
+using fastsoftmax::NormalizerArguments;
+using fastsoftmax::OnlineArguments;
+
+/// A row agrees with its weights normalised in double up to this: folding the domain's edge into m
+/// rounds u by up to 1e-5.
+constexpr double agreement = 2e-5;
+/// Sums and quotient of a row besides its weights.
+constexpr double rounding = 5e-7;
+/// Of an exact probability, whatever the distance from the maximum.
+template <class T> constexpr double absolute_bound = sizeof(T) == 4 ? 3e-7 : 4e-15;
+/// Down to here the relative bound holds (float64: as far as results are normal).
+template <class T> constexpr double relative_floor = sizeof(T) == 4 ? -20 : -690;
+template <class T> constexpr T canary = T(-12345.678);
+
+bool is_exp(const KernelRow &row) { return std::string_view(row.variant.form) == "exp"; }
+
+std::string where(const std::string &name, std::size_t n, std::size_t r) {
+    return name + ", n = " + std::to_string(n) + ", row " + std::to_string(r);
+}
+
+/// One probability of an ordinary row, against the truth p and the weight h.
+struct Expected {
+    double d, p, h;
+};
+
+template <class T> class OnlineRow {
+  public:
+    OnlineRow(Context<T> &context, const KernelRow &row, std::size_t r)
+        : truth_(context.truth[r]), x_(context.data.row(r)), n_(context.data.n), row_(row),
+          weights_(context.weights(*weight_row<T>(row), r)) {
+        for (std::size_t i = 0; i < n_; ++i) {
+            sum_ += static_cast<double>(weights_[i]);
+            counted_ += std::isfinite(x_[i]);
+        }
+    }
+
+    /// Empty, or what is wrong with y.
+    std::string verdict(const T *y, Report &report) const {
+        for (std::size_t i = 0; i < n_; ++i) {
+            const Wide<T> p = truth_.e[i] / truth_.s;
+            const double error = static_cast<double>(std::abs(y[i] - p));
+            const Expected expected{static_cast<double>(static_cast<Wide<T>>(x_[i]) - truth_.m),
+                                    static_cast<double>(p), static_cast<double>(weights_[i])};
+            if (!(error <= tolerance(expected, report, error)))
+                return "p[" + std::to_string(i) + "] = " +
+                       text("%.9g instead of %.9g at x - m = %.9g", y[i], expected.p, expected.d);
+            if (expected.d < below_domain() && y[i] != 0)
+                return text("%.9g at x - m = %.9g, below the domain from %.9g", y[i], expected.d,
+                            row_.variant.domain);
+            if (const double w = expected.h / sum_;
+                !is_exp(row_) && !(std::abs(y[i] - w) <= agreement * w + edge(expected)))
+                return text("%.9g, but its weight gives %.9g at x - m = %.9g", y[i], w, expected.d);
+        }
+        return row_.variant.monotone ? order_verdict(y) : "";
+    }
+
+  private:
+    double tolerance(const Expected &e, Report &report, double error) const {
+        const bool near = e.d > relative_floor<T>;
+        if (is_exact(row_)) {
+            report.error(row_, "absolute error", error);
+            if (near)
+                report.error(row_, "relative error", error / e.p);
+            return near ? std::min(row_.bound * e.p, absolute_bound<T>) : absolute_bound<T>;
+        }
+        report.error(row_, "absolute error", error);
+        // |h - e^d| <= b for each weight; no more than `counted` of them take part in the sums
+        const double b = row_.variant.bound;
+        const double through_sums = b * (1 + static_cast<double>(counted_) * e.p) / sum_;
+        const double usual = through_sums + agreement * e.p + absolute_bound<T>;
+        // an exp of lower degree has a relative error, too: of e^d and of the sum
+        return is_exp(row_) && near ? std::min(usual, (3 * b + rounding) * e.p) : usual;
+    }
+    double below_domain() const { return 1.0001 * row_.variant.domain - 2e-3; }
+    /// Where d rounds to either side of the domain's edge the weight may be there or not.
+    double edge(const Expected &e) const {
+        const double span = 1e-4 + 1e-6 * std::abs(static_cast<double>(truth_.m));
+        return std::abs(e.d - row_.variant.domain) < span ? row_.variant.bound / sum_ : 0;
+    }
+    std::string order_verdict(const T *y) const {
+        if (n_ > 200)
+            return "";
+        std::vector<std::size_t> index(n_);
+        std::iota(index.begin(), index.end(), 0);
+        std::ranges::sort(index, {}, [this](std::size_t i) { return x_[i]; });
+        for (std::size_t i = 1; i < n_; ++i)
+            if (y[index[i]] < y[index[i - 1]])
+                return text("%.9g at x = %.9g is out of order: monotone is claimed", y[index[i]],
+                            x_[index[i]]);
+        return "";
+    }
+
+    const RowTruth<T> &truth_;
+    const T *x_;
+    std::size_t n_;
+    const KernelRow &row_;
+    const T *weights_;
+    double sum_ = 0;
+    std::size_t counted_ = 0;
+};
+
+template <class T> bool canaries_alive(const std::vector<T> &y, const Case<T> &layout) {
+    std::size_t next = 0;
+    for (std::size_t r = 0; r <= layout.rows; ++r) {
+        const std::size_t row =
+            r < layout.rows ? static_cast<std::size_t>(layout.row(r) - layout.storage.data())
+                            : y.size();
+        for (; next < row; ++next)
+            if (y[next] != canary<T>)
+                return false;
+        next = row + layout.n;
+    }
+    return true;
+}
+
+template <class T>
+void judge(Context<T> &context, const KernelRow &row, const Case<T> &y, Report &report) {
+    const Case<T> &data = context.data;
+    for (std::size_t r = 0; r < data.rows; ++r) {
+        std::string problem;
+        if (!context.truth[r].ordinary()) {
+            if (!std::all_of(y.row(r), y.row(r) + data.n, [](T p) { return std::isnan(p); }))
+                problem = "must be NaN all over";
+        } else {
+            problem = OnlineRow<T>(context, row, r).verdict(y.row(r), report);
+        }
+        if (!problem.empty())
+            report.fail(row, where(data.name, data.n, r), problem);
+    }
+}
+
+} // namespace
+
+template <class T> void check_online(Context<T> &context, const KernelRow &row, Report &report) {
+    if (!weight_row<T>(row))
+        return report.fail(row, "table", "has no weight kernel beside it");
+    const Case<T> &data = context.data;
+    // another stride and another misalignment than the input's
+    Case<T> out{data.name, data.rows, data.n, data.stride + 2, {}};
+    out.storage.assign(Case<T>::lead + data.rows * (data.n + 2 + Case<T>::gap), canary<T>);
+    run(row,
+        OnlineArguments<T>{data.row(0), data.stride, out.row(0), out.stride, data.rows, data.n},
+        report);
+    if (!canaries_alive(out.storage, out))
+        report.fail(row, where(data.name, data.n, 0), "writes outside its rows");
+    judge(context, row, out, report);
+
+    Case<T> in_place = data;
+    run(row,
+        OnlineArguments<T>{in_place.row(0), data.stride, in_place.row(0), data.stride, data.rows,
+                           data.n},
+        report);
+    for (std::size_t r = 0; r < data.rows; ++r)
+        if (data.n > 0 && std::memcmp(in_place.row(r), out.row(r), data.n * sizeof(T)) != 0 &&
+            context.truth[r].ordinary())
+            report.fail(row, where(data.name, data.n, r), "gives other bits in place");
+}
+
+template <class T>
+void check_normalizer(Context<T> &context, const KernelRow &row, Report &report) {
+    if (!weight_row<T>(row))
+        return report.fail(row, "table", "has no weight kernel beside it");
+    const Case<T> &data = context.data;
+    std::vector<T> m(data.rows + 2, canary<T>), s = m;
+    run(row,
+        NormalizerArguments<T>{data.row(0), data.stride, data.rows, data.n, m.data() + 1,
+                               s.data() + 1},
+        report);
+    if (m[0] != canary<T> || s[0] != canary<T> || m.back() != canary<T> || s.back() != canary<T>)
+        report.fail(row, where(data.name, data.n, 0), "writes outside its results");
+    for (std::size_t r = 0; r < data.rows; ++r) {
+        const RowTruth<T> &truth = context.truth[r];
+        const T got_m = m[r + 1], got_s = s[r + 1];
+        const auto fail = [&](double want_m, double want_s) {
+            report.fail(row, where(data.name, data.n, r),
+                        text("m = %.9g, s = %.9g instead of ", got_m, got_s) +
+                            text("(%.9g, %.9g)", want_m, want_s));
+        };
+        if (truth.nan) {
+            if (!std::isnan(got_m) || !std::isnan(got_s))
+                fail(NAN, NAN);
+        } else if (truth.infinite) {
+            if (got_m != truth.m || !std::isnan(got_s))
+                fail(INFINITY, NAN);
+        } else if (truth.empty) {
+            if (got_m != truth.m || got_s != 0)
+                fail(-INFINITY, 0);
+        } else {
+            const T *h = context.weights(*weight_row<T>(row), r);
+            double sum = 0, counted = 0;
+            for (std::size_t i = 0; i < data.n; ++i) {
+                sum += static_cast<double>(h[i]);
+                counted += std::isfinite(data.row(r)[i]);
+            }
+            const double s_true = static_cast<double>(truth.s);
+            const double error = static_cast<double>(std::abs(got_s - truth.s));
+            report.error(row, "relative error of s", error / s_true);
+            double allowed = row.variant.bound * counted + agreement * s_true;
+            if (is_exact(row))
+                allowed = row.bound * s_true;
+            else if (is_exp(row))
+                allowed = std::min(allowed, (1.5 * row.variant.bound + rounding) * s_true);
+            const bool agrees = is_exp(row) || std::abs(static_cast<double>(got_s) - sum) <=
+                                                   agreement * sum + 1e-6 * row.variant.bound;
+            if (flushed(got_m) != flushed(truth.m) || !(error <= allowed) || !agrees)
+                fail(static_cast<double>(truth.m), is_exact(row) ? s_true : sum);
+        }
+    }
+}
+
+template void check_online(Context<float> &, const KernelRow &, Report &);
+template void check_online(Context<double> &, const KernelRow &, Report &);
+template void check_normalizer(Context<float> &, const KernelRow &, Report &);
+template void check_normalizer(Context<double> &, const KernelRow &, Report &);
+
+} // namespace check

@@ -1,0 +1,103 @@
+// `weight` at the places that matter: 0, the edge of the domain, below it, NaN, tails of any
+// length. (weight_sweep.cpp takes every float.)
+#include "check/checks.hpp"
+#include "kernels/arguments.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace check {
+namespace {
+
+constexpr double value_tolerance = 1e-6; // of the table's value_at_zero, given in decimal
+
+template <class T> class Probe {
+  public:
+    Probe(const KernelRow &row, Report &report) : row_(row), report_(report) {}
+
+    T operator()(T d) {
+        T h = -1;
+        run(row_, fastsoftmax::WeightArguments<T>{&d, &h, 1}, report_);
+        return h;
+    }
+    void expect(bool right, T d, const char *what) {
+        if (!right)
+            report_.fail(row_, "d = " + std::to_string(d),
+                         std::string(what) + ", got " + std::to_string((*this)(d)));
+    }
+
+  private:
+    const KernelRow &row_;
+    Report &report_;
+};
+
+template <class T> void check_places(const KernelRow &row, Report &report) {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    Probe<T> h(row, report);
+    for (const T zero : {T(0), T(-0.0)})
+        h.expect(std::abs(static_cast<double>(h(zero)) - row.variant.value_at_zero) <=
+                     value_tolerance,
+                 zero, "must be value_at_zero");
+    const T domain = static_cast<T>(row.variant.domain);
+    for (const T d : {std::nextafter(domain, -infinity), domain - 1, T(-1e4), T(-1e30),
+                      std::numeric_limits<T>::lowest(), -infinity})
+        h.expect(h(d) == static_cast<T>(row.variant.tail), d, "must be the tail");
+    h.expect(std::isnan(h(std::numeric_limits<T>::quiet_NaN())), NAN, "must stay NaN");
+}
+
+/// Every length up to a few vectors, a NaN at each place: the same bits as one by one.
+template <class T> void check_tails(const KernelRow &row, Report &report) {
+    const std::size_t longest = 4 * static_cast<std::size_t>(row.lanes) + 3;
+    Probe<T> one(row, report);
+    for (std::size_t n = 0; n <= longest; ++n) {
+        std::vector<T> d(n + 1), h(n + 2, T(-1));
+        for (std::size_t i = 0; i < n; ++i)
+            d[i + 1] = static_cast<T>(-0.37 * static_cast<double>(i));
+        if (n > 0)
+            d[1 + n / 2] = std::numeric_limits<T>::quiet_NaN();
+        run(row, fastsoftmax::WeightArguments<T>{d.data() + 1, h.data() + 1, n}, report);
+        if (h[0] != -1 || h[n + 1] != -1)
+            report.fail(row, "n = " + std::to_string(n), "writes outside its results");
+        for (std::size_t i = 0; i < n; ++i) {
+            const bool right = i == n / 2 ? std::isnan(h[i + 1]) : h[i + 1] == one(d[i + 1]);
+            if (!right)
+                report.fail(row, "n = " + std::to_string(n),
+                            "element " + std::to_string(i) + " depends on its place");
+        }
+    }
+}
+
+/// Against e^d at even points, by the bound of the table.
+template <class T> void check_bound(const KernelRow &row, Report &report) {
+    constexpr std::size_t n = 100000;
+    const double low = sizeof(T) == 4 ? -90 : -710;
+    std::vector<T> d(n), h(n);
+    for (std::size_t i = 0; i < n; ++i)
+        d[i] = static_cast<T>(low * static_cast<double>(i) / n);
+    run(row, fastsoftmax::WeightArguments<T>{d.data(), h.data(), n}, report);
+    for (std::size_t i = 0; i < n; ++i) {
+        const Wide<T> e = std::exp(static_cast<Wide<T>>(d[i]));
+        const auto error = static_cast<double>(std::abs(h[i] - e));
+        const double relative = error / static_cast<double>(e);
+        const bool near = is_exact(row) && d[i] > row.variant.domain;
+        report.error(row, "absolute error", error);
+        if (near)
+            report.error(row, "relative error", relative);
+        if (!(error <= row.variant.bound) || (near && relative > row.bound) || !(h[i] >= 0))
+            return report.fail(row, "d = " + std::to_string(d[i]),
+                               text("relative error %.3g of %.9g", relative, e));
+    }
+}
+
+} // namespace
+
+template <class T> void check_weight(const KernelRow &row, Report &report) {
+    check_places<T>(row, report);
+    check_tails<T>(row, report);
+    check_bound<T>(row, report);
+}
+
+template void check_weight<float>(const KernelRow &, Report &);
+template void check_weight<double>(const KernelRow &, Report &);
+
+} // namespace check

@@ -1,0 +1,112 @@
+// Walks the table of kernels and checks every row that this CPU runs against a wider reference.
+//
+//   kernel_check [--long] [--require ISA]...
+//
+// --long adds rows of 2^24 elements. --require fails if that ISA can't run here. An operation that
+// no check knows, and an ISA of which nothing was run, are failures, too.
+#include "check/checks.hpp"
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using check::KernelRow;
+using check::Report;
+
+/// What is done with the rows of one operation: on every case of data, or once.
+template <class T> struct Operation {
+    void (*on_case)(check::Context<T> &, const KernelRow &, Report &) = nullptr;
+    void (*once)(const KernelRow &, Report &) = nullptr;
+};
+
+template <class T> Operation<T> operation_of(const std::string &op) {
+    if (op == "online")
+        return {check::check_online<T>, nullptr};
+    if (op == "normalizer")
+        return {check::check_normalizer<T>, nullptr};
+    if (op == "scan")
+        return {check::check_scan<T>, nullptr};
+    if (op == "update")
+        return {nullptr, check::check_update<T>};
+    if (op == "weight")
+        return {nullptr, check::check_weight<T>};
+    return {};
+}
+
+template <class F> void each_row(const char *dtype, const F &f) {
+    for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
+        if (isa.available)
+            for (const KernelRow &row : isa.rows)
+                if (std::string(row.dtype) == dtype)
+                    f(row);
+}
+
+template <class T> void check_once(const char *dtype, Report &report) {
+    each_row(dtype, [&](const KernelRow &row) {
+        const Operation<T> operation = operation_of<T>(row.op);
+        if (operation.once)
+            operation.once(row, report);
+        else if (!operation.on_case)
+            report.fail(row, "table", "kernel_check knows no such operation");
+    });
+}
+
+template <class T>
+void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Report &report) {
+    for (const check::Case<T> &data : cases) {
+        check::Context<T> context(data);
+        each_row(dtype, [&](const KernelRow &row) {
+            if (const auto on_case = operation_of<T>(row.op).on_case)
+                on_case(context, row, report);
+        });
+    }
+}
+
+template <class T> void check_dtype(const char *dtype, bool with_long, Report &report) {
+    check_once<T>(dtype, report);
+    check_cases<T>(dtype, check::positional_cases<T>(), report);
+    check_cases<T>(dtype, check::ordinary_cases<T>(), report);
+    if (with_long)
+        check_cases<T>(dtype, check::long_cases<T>(std::size_t{1} << 24), report);
+}
+
+} // namespace
+
+int main(int count, char **arguments) {
+    bool with_long = false;
+    std::vector<std::string> required;
+    for (int i = 1; i < count; ++i) {
+        const std::string argument = arguments[i];
+        if (argument == "--long") {
+            with_long = true;
+        } else if (argument == "--require" && i + 1 < count) {
+            required.emplace_back(arguments[++i]);
+        } else {
+            std::fprintf(stderr, "usage: kernel_check [--long] [--require ISA]...\n");
+            return 2;
+        }
+    }
+    Report report;
+    check::check_dispatch(report);
+    check::check_layouts(report);
+    check_dtype<float>("float32", with_long, report);
+    check_dtype<double>("float64", with_long, report);
+
+    std::size_t isas_run = 0;
+    for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas()) {
+        const std::size_t run = report.rows_run(isa.name);
+        isas_run += run > 0;
+        if (isa.available && run != isa.rows.size())
+            report.fail(std::string(isa.name) + ": only " + std::to_string(run) + " of " +
+                        std::to_string(isa.rows.size()) + " rows were run");
+        std::erase_if(required, [&](const std::string &name) { return name == isa.name && run; });
+    }
+    for (const std::string &name : required)
+        report.fail("--require " + name + ": it can't run here, or there is no such ISA");
+    report.print();
+    std::printf("kernel_check: %zu ISAs run, %zu failures\n", isas_run, report.failures());
+    return report.failures() == 0 ? 0 : 1;
+}
