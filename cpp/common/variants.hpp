@@ -35,8 +35,7 @@ constexpr VariantInfo exp_info(const char *name, int degree, double bound, doubl
 
 struct exact {
     static constexpr VariantInfo info() {
-        return exp_info("exact", 6, 6e-8, 1.0, "exp",
-                        "minimax polynomial, degree 6 (float64: 11)");
+        return exp_info("exact", 6, 6e-8, 1.0, "exp", "minimax polynomial, degree 6 (float64: 11)");
     }
     static constexpr Rescale rescale = Rescale::by_weight;
     template <class V, bool Shifted>

@@ -2,9 +2,9 @@
 //
 // Sums. A float chain never gets longer than eight additions before it is folded into the next
 // level: 8 steps of 4 accumulators, 8 such blocks, then double. Equal values, whose roundings all
-// go one way, thus stay within 1.2e-7; one row of 2^24 is as exact as one of 2^4. The blocks' own sum
-// is compensated: for double it would be a chain as well.
-// Tails load -inf, which weighs 0 in every variant and never is a maximum.
+// go one way, thus stay within 1.2e-7; one row of 2^24 is as exact as one of 2^4. The blocks' own
+// sum is compensated: for double it would be a chain as well. Tails load -inf, which weighs 0 in
+// every variant and never is a maximum.
 #pragma once
 #include "common/config.hpp"
 #include <cstddef>
