@@ -27,7 +27,7 @@ class Options:
     @property
     def rounds(self) -> int:
         """Samples of each candidate."""
-        return 9 if self.quick else 25
+        return 9 if self.quick else 60
 
 
 @dataclass(frozen=True)
