@@ -32,7 +32,7 @@ template <> struct ExpConstants<float> {
     static constexpr float ln2_low = -2.12194440e-4f;
     static constexpr float lowest = -87.25f; // e^-87.25 is the last quarter above the denormals
     static constexpr float limit(bool fused) { return fused ? 16384.0f : 256.0f; }
-    static constexpr bool one_step(bool fused) { return fused; }
+    static FS_INLINE constexpr bool one_step(bool fused) { return fused; }
 };
 
 template <> struct ExpConstants<double> {
@@ -42,7 +42,7 @@ template <> struct ExpConstants<double> {
     static constexpr double ln2_low = 0x1.a39ef35793c76p-33;
     static constexpr double lowest = -708.0;
     static constexpr double limit(bool) { return 2048.0; }
-    static constexpr bool one_step(bool) { return false; }
+    static FS_INLINE constexpr bool one_step(bool) { return false; }
 };
 
 /// Minimax polynomial of e^r on [-ln2/2, ln2/2], relative error, constant term first:
