@@ -226,7 +226,8 @@ def scan(
 def _check_names(variant: object, isa: object) -> None:
     checked_name(variant, "variant")
     if isa is not None and not checked_name(isa, "isa"):
-        raise ValueError(f"isa is empty; leave it out or pass one of: {', '.join(_core.isas(False))}")
+        known = ", ".join(_core.isas(False))
+        raise ValueError(f"isa is empty; leave it out or pass one of: {known}")
 
 
 def _finished(result: Any) -> Any:
