@@ -68,9 +68,9 @@ NAME_REFUSALS = [
     ("4th", "a name is a small letter"),
     ("x" * 41, "a name is a small letter"),
     ("exact", "the name is that of a hand-written variant"),
-    ("poly2", "the name is that of a hand-written variant"),
-    ("poly3", "the name is that of a hand-written variant"),
-    ("poly4", "the name is that of a hand-written variant"),
+    ("poly2", "the name is that of a hand-written variant"),  # by name: taken
+    ("poly3", "the name is that of a hand-written variant"),  # by name: taken
+    ("poly4", "the name is that of a hand-written variant"),  # by name: taken
     ("foo_raw", "names ending in _raw"),
     ("double", "the name is reserved"),
     ("info", "the name is reserved"),

@@ -1,0 +1,130 @@
+"""The face of the package: signatures, docstrings, examples, types, imports."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import fastsoftmax as fs
+import pytest
+from fresh import output
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(fs.__file__).parent
+OPERATIONS = ("online", "normalizer", "logsumexp", "scan")
+SIGNATURES = {
+    "online": "(logits, variant='exact', *, axis=-1, out=None, isa=None)",
+    "normalizer": "(logits, variant='exact', *, axis=-1, isa=None)",
+    "logsumexp": "(logits, variant='exact', *, axis=-1, isa=None)",
+    "scan": "(logits, variant='exact', *, axis=-1, isa=None)",
+    "kernels": "()",
+    "variants": "(op='online')",
+    "isas": "(*, all=False)",
+    "info": "()",
+}
+PUBLIC = {*SIGNATURES, "softmax", "Kernel", "reference", "__version__"}
+
+
+def modules() -> list[str]:
+    """Names of the package's Python modules; those in C++ have no doctests."""
+    found = [m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if m.name != "__main__"]
+    return ["fastsoftmax", *(f"fastsoftmax.{name}" for name in found)]
+
+
+def test_public_names() -> None:
+    """What is promised, no more and no less."""
+    assert set(fs.__all__) == PUBLIC
+    assert all(hasattr(fs, name) for name in PUBLIC)
+    assert fs.softmax is fs.online
+    for operation in OPERATIONS:
+        assert callable(getattr(fs.reference, operation))
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signature(name: str) -> None:
+    """Names, order, kinds and defaults of the arguments."""
+    signature = inspect.signature(getattr(fs, name))
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    assert str(inspect.Signature(plain)) == SIGNATURES[name]
+    assert signature.return_annotation is not signature.empty
+    assert all(p.annotation is not p.empty for p in signature.parameters.values())
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC - {"__version__"}))
+def test_docstring(name: str) -> None:
+    """Everything public says what it is."""
+    text = inspect.getdoc(getattr(fs, name))
+    assert text
+    assert len(text.splitlines()[0]) <= 100
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_docstring_of_operation(name: str) -> None:
+    """Each argument, the result, the errors and an example, in this order."""
+    text = inspect.getdoc(getattr(fs, name))
+    assert text is not None
+    heads = [
+        text.find(f"\n{head}\n---") for head in ("Parameters", "Returns", "Raises", "Examples")
+    ]
+    assert -1 not in heads
+    assert heads == sorted(heads)
+    parameters = text[heads[0] : heads[1]]
+    for argument in inspect.signature(getattr(fs, name)).parameters:
+        assert argument in parameters
+    assert ">>> " in text[heads[3] :]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples_run(name: str) -> None:
+    """Doctests give what they show."""
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
+
+
+def test_examples_exist() -> None:
+    """A doctest run that found nothing would prove nothing."""
+    tried = [doctest.testmod(importlib.import_module(name)).attempted for name in modules()]
+    assert sum(tried) >= 10
+
+
+def test_version() -> None:
+    """One version: in the core, in the metadata, in pyproject.toml."""
+    assert fs.__version__ == version("fastsoftmax") == fs.info()["fastsoftmax"]
+    if (ROOT / "pyproject.toml").exists():
+        project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        assert project["version"] == fs.__version__
+        assert project["dependencies"][0].startswith("numpy")
+        assert len(project["dependencies"]) == 1
+
+
+def test_types_are_shipped() -> None:
+    """Type checkers find the marker and the stub of the compiled module, which lists all of it."""
+    assert (PACKAGE / "py.typed").exists()
+    stub = (PACKAGE / "_core.pyi").read_text()
+    for name in dir(fs._core):
+        if not name.startswith("_"):
+            assert f"def {name}(" in stub or f"{name}: " in stub, name
+    assert not list(PACKAGE.glob("*.cpp"))
+
+
+def test_imports_numpy_and_nothing_else() -> None:
+    """No peer, plotting or test library comes along."""
+    code = (
+        "import sys, numpy; before = set(sys.modules); import fastsoftmax;"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before"
+        " if not name.startswith('numpy.')} - sys.stdlib_module_names)"
+    )
+    assert output("-c", code).split() == ["fastsoftmax"]
+
+
+def test_info() -> None:
+    """What a bug report should contain."""
+    info = fs.info()
+    assert info["isas available"] == fs.isas()
+    assert info["isas compiled"] == fs.isas(all=True)
+    assert info["kernels"] == len(fs.kernels())
+    assert all(info[key] for key in info)
