@@ -22,6 +22,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -33,7 +34,7 @@ using fastsoftmax::KernelRow;
 
 constexpr std::uint32_t sign = 0x80000000u;
 constexpr std::uint32_t last = std::bit_cast<std::uint32_t>(-104.0f) - sign;
-constexpr std::uint32_t block_size = 1024, vector_lanes = 8;
+constexpr std::uint32_t block_size = 1024;
 /// The exact variant's relative bound holds above this: below, weights are 0 or close to denormal.
 constexpr float relative_from = -87.25f;
 
@@ -45,121 +46,90 @@ std::uint32_t index_of(double d) {
 
 /// Floats number first .. first + block_size, both included, and their exponentials.
 struct Block {
-    static constexpr std::uint32_t count = block_size + vector_lanes; // a multiple of the lanes
-    alignas(64) float d[count];
-    alignas(64) double e[count];
-    double inverse[count];
+    static constexpr std::uint32_t count = block_size + 1;
+    float d[count];
+    double e[count];
 
     void fill(std::uint32_t first) {
         for (std::uint32_t i = 0; i < count; ++i) {
             d[i] = float_at(std::min(first + i, last));
             e[i] = std::exp(static_cast<double>(d[i]));
-            inverse[i] = 1 / e[i];
         }
+    }
+};
+
+/// How often something was seen, and where.
+struct Seen {
+    std::uint64_t times = 0;
+    float at = 0;
+
+    void add(float d, std::uint64_t more = 1) {
+        times += more;
+        if (more > 0)
+            at = d;
     }
 };
 
 struct Worst {
     double error = 0, relative = 0;
     float at = 0, relative_at = 0;
-    std::uint64_t points = 0, rises = 0, negative = 0, tails = 0;
-    float rise_at = 0, negative_at = 0, tail_at = 0;
+    std::uint64_t points = 0;
+    Seen rises, negative, tails;
 
+    static void raise(double &most, float &most_at, double error, float d) {
+        if (!(error <= most)) { // NaN counts as most, and stays
+            most = error;
+            most_at = d;
+        }
+    }
     void merge(const Worst &other) {
-        if (other.error > error || std::isnan(other.error)) {
-            error = other.error;
-            at = other.at;
-        }
-        if (other.relative > relative) {
-            relative = other.relative;
-            relative_at = other.relative_at;
-        }
-        const auto add = [](std::uint64_t &n, float &place, std::uint64_t more, float more_at) {
-            if (n == 0)
-                place = more_at;
-            n += more;
-        };
-        add(rises, rise_at, other.rises, other.rise_at);
-        add(negative, negative_at, other.negative, other.negative_at);
-        add(tails, tail_at, other.tails, other.tail_at);
+        raise(error, at, other.error, other.at);
+        raise(relative, relative_at, other.relative, other.relative_at);
+        rises.add(other.rises.at, other.rises.times);
+        negative.add(other.negative.at, other.negative.times);
+        tails.add(other.tails.at, other.tails.times);
         points += other.points;
     }
 };
 
-typedef double Doubles __attribute__((vector_size(vector_lanes * sizeof(double))));
-typedef float Floats __attribute__((vector_size(vector_lanes * sizeof(float))));
-
-/// Largest |a[i] - b[i] * scale[i]|, NaN if any of them is. Vectors by hand: a maximum that minds
-/// NaN isn't vectorised by the compiler.
-template <class Error> double largest(const Error &error) {
-    Doubles most{}, spoilt{};
-    for (std::uint32_t i = 0; i < Block::count; i += vector_lanes) {
-        const Doubles e = error(i);
-        most = e > most ? e : most;
-        spoilt += e - e; // 0, or NaN for ever
-    }
-    double result = 0;
-    for (std::uint32_t j = 0; j < vector_lanes; ++j)
-        result = spoilt[j] == 0 ? std::max(result, most[j]) : NAN;
-    return result;
-}
-
-template <class V, class T> V load(const T *from) {
-    V to;
-    __builtin_memcpy(&to, from, sizeof to);
-    return to;
-}
-Doubles magnitude(Doubles a) { return a < 0 ? -a : a; }
-
-/// Runs one kernel over a block and adds what is found to `worst`.
+/// Runs one kernel over a block and adds what is found to `worst`. The loops count, since compilers
+/// turn that into vector code; where there is something to count, the block is looked at closely.
 void sweep_block(const KernelRow &row, const Block &block, Worst &worst) {
-    alignas(64) float h[Block::count];
+    float h[Block::count];
     fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{block.d, h, Block::count});
     worst.points += block_size;
 
-    const auto absolute = [&](std::uint32_t i) {
-        return magnitude(__builtin_convertvector(load<Floats>(h + i), Doubles) -
-                         load<Doubles>(block.e + i));
-    };
-    const auto relative = [&](std::uint32_t i) {
-        return absolute(i) * load<Doubles>(block.inverse + i);
-    };
-    const double error = largest(absolute);
-    if (!(error <= worst.error)) {
-        worst.error = error;
-        for (std::uint32_t i = 0; i < Block::count; ++i)
-            if (const double here = std::abs(h[i] - block.e[i]); !(here < error))
-                worst.at = block.d[i];
-    }
-    if (std::string_view(row.variant.name) == "exact" && block.d[Block::count - 1] > relative_from)
-        if (const double r = largest(relative); r > worst.relative) {
-            worst.relative = r;
-            for (std::uint32_t i = 0; i < Block::count; ++i)
-                if (std::abs(h[i] - block.e[i]) * block.inverse[i] >= r)
-                    worst.relative_at = block.d[i];
-        }
-
-    std::uint32_t rises = 0, negative = 0;
-    for (std::uint32_t i = 0; i + 1 < Block::count; ++i)
-        rises += h[i + 1] > h[i];
+    std::uint32_t further = 0, rising = 0, wrong = 0;
     for (std::uint32_t i = 0; i < Block::count; ++i)
-        negative += !(h[i] >= 0) || std::signbit(h[i]);
-    if (rises || negative)
-        for (std::uint32_t i = 0; i < Block::count; ++i) {
-            if (i + 1 < Block::count && h[i + 1] > h[i])
-                worst.rise_at = block.d[i + 1];
-            if (!(h[i] >= 0) || std::signbit(h[i]))
-                worst.negative_at = block.d[i];
-        }
-    worst.rises += rises;
-    worst.negative += negative;
-    if (static_cast<double>(block.d[Block::count - 1]) < row.variant.domain)
+        further += !(std::abs(h[i] - block.e[i]) <= worst.error);
+    for (std::uint32_t i = 0; i + 1 < Block::count; ++i)
+        rising += h[i + 1] > h[i];
+    for (std::uint32_t i = 0; i < Block::count; ++i)
+        // below 0, NaN and -0 are all beyond the pattern of infinity
+        wrong += std::bit_cast<std::uint32_t>(h[i]) > 0x7f800000u;
+    const bool exact = std::string_view(row.variant.name) == "exact";
+    if (exact)
         for (std::uint32_t i = 0; i < Block::count; ++i)
-            if (static_cast<double>(block.d[i]) < row.variant.domain &&
-                h[i] != static_cast<float>(row.variant.tail)) {
-                ++worst.tails;
-                worst.tail_at = block.d[i];
-            }
+            further += !(std::abs(h[i] - block.e[i]) <= worst.relative * block.e[i]);
+    const bool below = static_cast<double>(block.d[Block::count - 1]) < row.variant.domain;
+    if (further == 0 && wrong == 0 && !below && !(rising && row.variant.monotone)) {
+        worst.rises.add(block.d[0], rising);
+        return;
+    }
+    for (std::uint32_t i = 0; i < Block::count; ++i) {
+        const float d = block.d[i];
+        const double error = std::abs(h[i] - block.e[i]);
+        worst.raise(worst.error, worst.at, error, d);
+        if (exact && d > relative_from)
+            worst.raise(worst.relative, worst.relative_at, error / block.e[i], d);
+        if (i > 0 && h[i] > h[i - 1])
+            worst.rises.add(d);
+        if (std::bit_cast<std::uint32_t>(h[i]) > 0x7f800000u)
+            worst.negative.add(d);
+        if (static_cast<double>(d) < row.variant.domain &&
+            h[i] != static_cast<float>(row.variant.tail))
+            worst.tails.add(d);
+    }
 }
 
 /// Where h changes far more than e^d does between two sampled floats: halved down to one block.
@@ -182,29 +152,29 @@ void find_jumps(const KernelRow &row, std::uint32_t from, std::uint32_t to,
     blocks.insert(from / block_size);
 }
 
-/// Numbers of the blocks to look at.
+/// Numbers of the blocks to look at, shuffled: the largest errors come early, and few blocks after
+/// them have to be looked at closely.
 std::vector<std::uint32_t> choose_blocks(const std::vector<const KernelRow *> &rows, bool fast) {
     const std::uint32_t all = last / block_size + 1, stride = fast ? 256 : 1;
-    std::set<std::uint32_t> extra;
-    std::vector<std::uint32_t> chosen;
+    std::set<std::uint32_t> chosen, close;
     for (std::uint32_t block = 0; block < all; block += stride)
-        chosen.push_back(block);
-    if (!fast)
-        return chosen;
+        chosen.insert(chosen.end(), block);
     std::vector<double> places{0, -104};
     for (int power = -126; power <= 6; ++power)
         places.push_back(-std::ldexp(1, power));
     for (const KernelRow *row : rows) {
         places.push_back(row->variant.domain);
-        for (std::uint32_t block = 0; block + stride < all; block += stride)
-            find_jumps(*row, block * block_size, (block + stride) * block_size, extra);
+        for (std::uint32_t block = 0; fast && block + stride < all; block += stride)
+            find_jumps(*row, block * block_size, (block + stride) * block_size, close);
     }
     for (const double place : places)
-        extra.insert(index_of(place) / block_size);
-    for (const std::uint32_t block : extra)
+        close.insert(index_of(place) / block_size);
+    for (const std::uint32_t block : close)
         for (std::uint32_t near = block > 4 ? block - 4 : 0; near <= block + 4; ++near)
-            chosen.push_back(std::min(near, all - 1));
-    return chosen;
+            chosen.insert(std::min(near, all - 1));
+    std::vector<std::uint32_t> order(chosen.begin(), chosen.end());
+    std::shuffle(order.begin(), order.end(), std::mt19937(1));
+    return order;
 }
 
 std::vector<Worst> sweep(const std::vector<const KernelRow *> &rows,
@@ -244,7 +214,7 @@ int judge(const KernelRow &row, const Worst &w) {
     if (exact)
         std::printf("; relative %.4e at %.9g, bound %.4e", w.relative,
                     static_cast<double>(w.relative_at), row.bound);
-    std::printf("; %s\n", w.rises == 0 ? "monotone" : "not monotone");
+    std::printf("; %s\n", w.rises.times == 0 ? "monotone" : "not monotone");
     int failures = 0;
     const auto claim = [&](bool right, const char *what, double at) {
         if (!right) {
@@ -256,10 +226,10 @@ int judge(const KernelRow &row, const Worst &w) {
     claim(w.error <= row.variant.bound, "the error exceeds the bound", static_cast<double>(w.at));
     claim(!exact || w.relative <= row.bound, "the relative error exceeds the bound",
           static_cast<double>(w.relative_at));
-    claim(!row.variant.monotone || w.rises == 0, "rises towards smaller d",
-          static_cast<double>(w.rise_at));
-    claim(w.negative == 0, "is negative or NaN", static_cast<double>(w.negative_at));
-    claim(w.tails == 0, "isn't the tail below the domain", static_cast<double>(w.tail_at));
+    claim(!row.variant.monotone || w.rises.times == 0, "rises towards smaller d",
+          static_cast<double>(w.rises.at));
+    claim(w.negative.times == 0, "is negative or NaN", static_cast<double>(w.negative.at));
+    claim(w.tails.times == 0, "isn't the tail below the domain", static_cast<double>(w.tails.at));
     float zero = 0, h = -1, minus_zero = -0.0f, h_minus = -1;
     fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{&zero, &h, 1});
     fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{&minus_zero, &h_minus, 1});
