@@ -122,8 +122,9 @@ def normalizer(
     Examples
     --------
     >>> import numpy as np
-    >>> normalizer(np.zeros(4, dtype=np.float32))
-    (np.float32(0.0), np.float32(4.0))
+    >>> m, s = normalizer(np.zeros(4, dtype=np.float32))
+    >>> float(m), float(s)
+    (0.0, 4.0)
     """
     result = _core.normalizer(logits, variant, axis, isa)
     if result is False:
