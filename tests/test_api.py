@@ -108,7 +108,8 @@ def test_types_are_shipped() -> None:
     for name in dir(fs._core):
         if not name.startswith("_"):
             assert f"def {name}(" in stub or f"{name}: " in stub, name
-    assert not list(PACKAGE.glob("*.cpp"))
+    if not PACKAGE.is_relative_to(ROOT):  # an editable install shows the sources
+        assert not list(PACKAGE.glob("*.cpp"))
 
 
 def test_imports_numpy_and_nothing_else() -> None:
