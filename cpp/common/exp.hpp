@@ -98,9 +98,16 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
     using C = ExpConstants<T>;
 
   public:
-    FS_INLINE explicit ExpWeight(T m)
-        : magic_(V::set(C::magic - exponent(m))),
-          lowest_(V::set(Shifted ? C::lowest : m + C::lowest)), shift_(V::set(m)) {}
+    FS_INLINE explicit ExpWeight(V m)
+        : magic_(V::set(C::magic)), lowest_(V::set(C::lowest)), shift_(m) {
+        if constexpr (!Shifted) {
+            // rint(y - 1/2) is the floor of y, or one less where y is an integer: both serve
+            const V y = m * V::set(1.4426950408889634) - V::set(0.5);
+            magic_ = magic_ - ((y + magic_) - magic_);
+            lowest_ = m + lowest_;
+        }
+    }
+    FS_INLINE explicit ExpWeight(T m) : ExpWeight(V::set(m)) {}
 
     FS_INLINE V operator()(V x) const {
         if constexpr (Shifted)
@@ -114,13 +121,18 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
     static constexpr T limit() { return C::limit(V::fused); }
     static constexpr double domain() { return C::lowest; }
 
-  private:
-    static FS_INLINE T exponent(T m) {
-        if constexpr (Shifted)
-            return 0;
-        // rint(y - 1/2) is the floor of y, or one less where y is an integer: both serve
-        return ((m * T(1.4426950408889634) - T(0.5)) + C::magic) - C::magic;
+    /// What depends on m, for as many rows as V has lanes; and the weight for one of those rows.
+    struct Prepared {
+        T magic[V::lanes], lowest[V::lanes];
+    };
+    FS_INLINE void prepare(Prepared &rows) const {
+        magic_.store(rows.magic);
+        lowest_.store(rows.lowest);
     }
+    FS_INLINE ExpWeight(const Prepared &rows, int i)
+        : magic_(V::set(rows.magic[i])), lowest_(V::set(rows.lowest[i])), shift_(magic_) {}
+
+  private:
     static FS_INLINE V reduced(V x, V k) {
         if constexpr (C::one_step(V::fused))
             return V::fnma(k, V::set(0.69314718055994531), x);

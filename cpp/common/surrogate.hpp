@@ -16,8 +16,9 @@ template <class Surrogate, class V, bool Shifted = false> class SurrogateWeight 
     static constexpr bool folded = Surrogate::argument_is_u;
 
   public:
-    FS_INLINE explicit SurrogateWeight(T m)
-        : origin_(V::set(folded && !Shifted ? m + T(Surrogate::domain) : m)) {}
+    FS_INLINE explicit SurrogateWeight(V m)
+        : origin_(folded && !Shifted ? m + V::set(Surrogate::domain) : m) {}
+    FS_INLINE explicit SurrogateWeight(T m) : SurrogateWeight(V::set(m)) {}
 
     FS_INLINE V operator()(V x) const {
         V a = x - origin_;
@@ -33,6 +34,13 @@ template <class Surrogate, class V, bool Shifted = false> class SurrogateWeight 
     /// From here on m is subtracted first: m + domain would round u by more than h can bear.
     static constexpr T limit() { return folded ? T(64) : T(__builtin_inf()); }
     static constexpr double domain() { return Surrogate::domain; }
+
+    /// What depends on m, for as many rows as V has lanes; and the weight for one of those rows.
+    struct Prepared {
+        T origin[V::lanes];
+    };
+    FS_INLINE void prepare(Prepared &rows) const { origin_.store(rows.origin); }
+    FS_INLINE SurrogateWeight(const Prepared &rows, int i) : origin_(V::set(rows.origin[i])) {}
 
   private:
     V origin_;

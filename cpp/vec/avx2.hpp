@@ -56,6 +56,21 @@ struct F32 {
         return _mm_cvtsd_f64(_mm_add_sd(r, _mm_unpackhi_pd(r, r)));
     }
 
+    /// Folds 8 vectors into one: lane i is f over the lanes of v[i]. Each level halves their
+    /// number: a blend keeps one half of each of two vectors in place, a shuffle brings the other
+    /// two there.
+    template <class F> static FS_INLINE F32 fold(F32 *v, const F &f) {
+        for (int i = 0; i < 4; ++i)
+            v[i] = f({_mm256_blend_ps(v[i].v, v[i + 4].v, 0xf0)},
+                     {_mm256_permute2f128_ps(v[i].v, v[i + 4].v, 0x21)});
+        for (int i = 0; i < 2; ++i)
+            v[i] = f({_mm256_blend_ps(v[i].v, v[i + 2].v, 0xcc)},
+                     {_mm256_shuffle_ps(v[i].v, v[i + 2].v, 0x4e)});
+        return f({_mm256_blend_ps(v[0].v, v[1].v, 0xaa)},
+                 {_mm256_permute_ps(_mm256_blend_ps(v[0].v, v[1].v, 0x55), 0xb1)});
+    }
+    static FS_INLINE F32 reciprocal(F32 a) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), a.v)}; }
+
   private:
     static FS_INLINE __m256i first(std::size_t n) {
         return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),

@@ -50,6 +50,28 @@ struct F32 {
         return _mm512_reduce_add_pd(_mm512_add_pd(low, high));
     }
 
+    /// Folds 16 vectors into one: lane i is f over the lanes of v[i]. Each level halves their
+    /// number: a blend keeps one half of each of two vectors in place, a shuffle brings the other
+    /// two there.
+    template <class F> static FS_INLINE F32 fold(F32 *v, const F &f) {
+        for (int i = 0; i < 8; ++i)
+            v[i] = f({_mm512_mask_blend_ps(0xff00, v[i].v, v[i + 8].v)},
+                     {_mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0x4e)});
+        const __m512i quarters =
+            _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+        for (int i = 0; i < 4; ++i)
+            v[i] = f({_mm512_mask_blend_ps(0xf0f0, v[i].v, v[i + 4].v)},
+                     {_mm512_permutex2var_ps(v[i].v, quarters, v[i + 4].v)});
+        for (int i = 0; i < 2; ++i)
+            v[i] = f({_mm512_mask_blend_ps(0xcccc, v[i].v, v[i + 2].v)},
+                     {_mm512_shuffle_ps(v[i].v, v[i + 2].v, 0x4e)});
+        const __m512i neighbours =
+            _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
+        return f({_mm512_mask_blend_ps(0xaaaa, v[0].v, v[1].v)},
+                 {_mm512_permutex2var_ps(v[0].v, neighbours, v[1].v)});
+    }
+    static FS_INLINE F32 reciprocal(F32 a) { return {_mm512_div_ps(_mm512_set1_ps(1.0f), a.v)}; }
+
   private:
     static FS_INLINE __mmask16 first(std::size_t n) {
         return static_cast<__mmask16>((1u << n) - 1u);

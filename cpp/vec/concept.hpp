@@ -43,4 +43,12 @@ concept Vector = requires(V a, V b, const typename V::scalar *from, typename V::
     { V::reduce_add(a) } -> std::same_as<double>; // widened before it is added up
 };
 
+/// What an ISA may offer beside: folding as many vectors as there are lanes into one, so that short
+/// rows share their horizontal reductions (kernels/short_rows.hpp).
+template <class V>
+concept FoldsRows = requires(V v, V (*f)(V, V)) {
+    { V::fold(&v, f) } -> std::same_as<V>;   // lane i is f over the lanes of v[i]
+    { V::reciprocal(v) } -> std::same_as<V>; // 1 / a, correctly rounded
+};
+
 } // namespace fastsoftmax
