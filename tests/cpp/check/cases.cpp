@@ -121,6 +121,16 @@ const Kind<T> ordinary_kinds[] = {
      }},
 };
 
+/// Rows that have nothing in common, side by side: kernels may take several at a time.
+template <class T> void unlike(Random &random, T *x, std::size_t n, std::size_t r) {
+    constexpr double offset[] = {0, 1e5, -40, 0, -1e8, 300, 0, 3};
+    normal(random, x, n, 3, offset[r % 8]);
+    if (n > 0 && r % 4 == 3)
+        x[random.below(n)] = r % 8 == 3 ? nan<T> : infinity<T>;
+    if (r % 7 == 6)
+        std::fill(x, x + n, -infinity<T>);
+}
+
 template <class T>
 Case<T> make(std::string name, std::size_t rows, std::size_t n, std::size_t gap, Fill<T> fill,
              Random &random) {
@@ -151,12 +161,19 @@ template <class T> std::vector<Case<T>> ordinary_cases() {
     Random random(20180728);
     for (const Kind<T> &kind : ordinary_kinds<T>)
         for (const std::size_t n : sizes<T>()) {
-            const std::size_t rows = n < 40 ? 16 : n < 200 ? 6 : 2;
+            const std::size_t rows = n < 40 ? 17 : n < 200 ? 6 : 2;
             cases.push_back(make<T>(kind.name, rows, n, Case<T>::gap, kind.fill, random));
         }
     for (const std::size_t kind : {0, 1, 6})
         cases.push_back(make<T>(ordinary_kinds<T>[kind].name, 1, 100003, Case<T>::gap,
                                 ordinary_kinds<T>[kind].fill, random));
+    for (std::size_t n = 1; n <= 280; ++n) { // every tail; many rows of the shorter ones
+        const std::size_t rows = n <= 48 ? n * 29 % 67 + 1 : n * 5 % 7 + 1;
+        cases.push_back(make<T>("unlike rows", rows, n, Case<T>::gap, unlike<T>, random));
+    }
+    for (const std::size_t rows : {0, 1, 2, 16, 31, 32, 33, 63, 64, 65, 130})
+        for (const std::size_t n : {1, 16, 33, 64, 100})
+            cases.push_back(make<T>("unlike rows", rows, n, Case<T>::gap, unlike<T>, random));
     return cases;
 }
 
