@@ -50,6 +50,20 @@ def test_row_without_a_value_is_nan(online_kernel: fs.Kernel) -> None:
             assert np.array_equal(p[2], wanted)
 
 
+def test_row_does_not_depend_on_its_neighbours(online_kernel: fs.Kernel) -> None:
+    """Bit for bit, in groups of every size and at every length: rows may be reduced together."""
+    lanes = online_kernel.lanes
+    alike = gaussian(online_kernel, (3 * lanes + 2, 280), 3.0)
+    unlike = alike + np.resize([0.0, 90.0, -300.0, np.nan, -np.inf], (len(alike), 1))
+    for rows in (np.asarray(unlike, dtype=alike.dtype), alike):
+        for n in (*range(1, 40), 63, 64, 65, 127, 129, 280):
+            x = np.ascontiguousarray(rows[:, :n])
+            each = np.stack([run(online_kernel, row) for row in x])
+            for count in {1, 2, lanes - 1, lanes, lanes + 1, len(x)} - {0}:
+                p = run(online_kernel, x[:count])
+                assert np.array_equal(p, each[:count], equal_nan=True), (n, count)
+
+
 @pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf])
 @pytest.mark.parametrize("rest", [0.0, -1e4, -np.inf])
 def test_one_bad_value_at_every_place(online_kernel: fs.Kernel, bad: float, rest: float) -> None:
