@@ -92,6 +92,12 @@ template <int Degree, int I = 0, class V> FS_INLINE V exp_polynomial(V r) {
         return V::fma(exp_polynomial<Degree, I + 1>(r), r, V::set(coefficient));
 }
 
+/// n = floor(m * log2 e), or one less where that is an integer: both serve.
+template <class V> FS_INLINE V exp_floor(V m) {
+    const V magic = V::set(ExpConstants<typename V::scalar>::magic);
+    return ((m * V::set(1.4426950408889634) - V::set(0.5)) + magic) - magic;
+}
+
 /// Weight of x in a row with maximum m: e^x up to a power of two that the whole row shares.
 template <class V, int Degree, bool Shifted = false> class ExpWeight {
     using T = typename V::scalar;
@@ -101,9 +107,7 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
     FS_INLINE explicit ExpWeight(V m)
         : magic_(V::set(C::magic)), lowest_(V::set(C::lowest)), shift_(m) {
         if constexpr (!Shifted) {
-            // rint(y - 1/2) is the floor of y, or one less where y is an integer: both serve
-            const V y = m * V::set(1.4426950408889634) - V::set(0.5);
-            magic_ = magic_ - ((y + magic_) - magic_);
+            magic_ = magic_ - exp_floor(m);
             lowest_ = m + lowest_;
         }
     }

@@ -4,8 +4,10 @@
 // `rescale`, saying what s is multiplied by on a new maximum.
 #pragma once
 #include "common/exp.hpp"
+#include "common/exp_table.hpp"
 #include "common/surrogate.hpp"
 #include "common/variant_info.hpp"
+#include <type_traits>
 
 namespace fastsoftmax {
 
@@ -13,6 +15,11 @@ namespace fastsoftmax {
 enum class Rescale { by_weight, by_exp };
 
 template <class T> inline constexpr int exact_degree = sizeof(T) == 4 ? 6 : 11;
+
+/// The weight that `exact` has on V.
+template <class V, bool Shifted>
+using ExactWeight = std::conditional_t<HasPowerTable<V>, ExpTableWeight<V, Shifted>,
+                                       ExpWeight<V, exact_degree<typename V::scalar>, Shifted>>;
 
 namespace variant {
 
@@ -35,11 +42,10 @@ constexpr VariantInfo exp_info(const char *name, int degree, double bound, doubl
 
 struct exact {
     static constexpr VariantInfo info() {
-        return exp_info("exact", 6, 6e-8, 1.0, "exp", "minimax polynomial, degree 6 (float64: 11)");
+        return exp_info("exact", 6, 7e-8, 1.0, "exp", "minimax polynomial, degree 6 (float64: 11)");
     }
     static constexpr Rescale rescale = Rescale::by_weight;
-    template <class V, bool Shifted>
-    using Weight = ExpWeight<V, exact_degree<typename V::scalar>, Shifted>;
+    template <class V, bool Shifted> using Weight = ExactWeight<V, Shifted>;
 };
 
 template <int Degree> struct poly {

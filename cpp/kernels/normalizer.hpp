@@ -42,7 +42,11 @@ template <class Variant, class V> struct Normalizer {
     template <class W> static FS_INLINE double unit(const W &, T) { return 1; }
     template <int Degree, bool Shifted>
     static FS_INLINE double unit(const ExpWeight<V, Degree, Shifted> &, T m) {
-        return V::reduce_max(ExpWeight<V, exact_degree<T>, Shifted>(m)(V::set(m)));
+        return V::reduce_max(ExactWeight<V, Shifted>(m)(V::set(m)));
+    }
+    template <bool Shifted>
+    static FS_INLINE double unit(const ExpTableWeight<V, Shifted> &weight, T m) {
+        return V::reduce_max(weight(V::set(m)));
     }
 };
 

@@ -72,6 +72,22 @@ struct F32 {
     }
     static FS_INLINE F32 reciprocal(F32 a) { return {_mm512_div_ps(_mm512_set1_ps(1.0f), a.v)}; }
 
+    /// 2^(k/16), k the low mantissa bits of t: four bits choose a power, the rest is its exponent.
+    /// Entry j is 2^(j/16) less j << 19, which the shifted k brings back.
+    static FS_INLINE F32 sixteenth_powers(F32 t) {
+        const __m512i k = _mm512_castps_si512(t.v);
+        const __m512i table = _mm512_setr_epi32(0x3f800000, 0x3f7daac3, 0x3f7b95c2, 0x3f79c3d3,
+                                                0x3f7837f0, 0x3f76f532, 0x3f75fed7, 0x3f75583f,
+                                                0x3f7504f3, 0x3f7508a4, 0x3f75672a, 0x3f76248c,
+                                                0x3f7744fd, 0x3f78ccdf, 0x3f7ac0c7, 0x3f7d257d);
+        return {_mm512_castsi512_ps(
+            _mm512_add_epi32(_mm512_permutexvar_epi32(k, table), _mm512_slli_epi32(k, 19)))};
+    }
+    /// a * b + c where x > edge or x is NaN, else 0.
+    static FS_INLINE F32 fma_where_gt(F32 a, F32 b, F32 c, F32 x, F32 edge) {
+        return {_mm512_maskz_fmadd_ps(_mm512_cmp_ps_mask(x.v, edge.v, _CMP_NLE_UQ), a.v, b.v, c.v)};
+    }
+
   private:
     static FS_INLINE __mmask16 first(std::size_t n) {
         return static_cast<__mmask16>((1u << n) - 1u);
