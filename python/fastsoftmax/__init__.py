@@ -10,9 +10,9 @@ state; `scan` walks the recurrence step by step, for study. `variants()` names t
 """
 
 from fastsoftmax import reference
+from fastsoftmax._core import version as __version__
 from fastsoftmax._operations import logsumexp, normalizer, online, scan, softmax
 from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
-from fastsoftmax._core import version as __version__
 
 require_environment()
 

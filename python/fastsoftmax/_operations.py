@@ -85,7 +85,8 @@ def online(
     result = _core.online(x, target, variant, axis, isa)
     if result is False:  # x and out overlap without being the same
         result = _core.online(x.copy(), target, variant, axis, isa)
-    return _finished(result if out is None else (out if result is not False else result))
+    _finished(result)
+    return target if out is None else out
 
 
 softmax = online
@@ -94,7 +95,7 @@ softmax = online
 def normalizer(
     logits: NDArray[Any], variant: str = "exact", *, axis: int = -1, isa: str | None = None
 ) -> tuple[Any, Any]:
-    """The state of online softmax: ``m = max(x)`` and ``s = sum(h(x - m))`` along one axis.
+    """Compute the state of online softmax: ``m = max(x)`` and ``s = sum(h(x - m))`` along one axis.
 
     States merge: ``(m1, s1) + (m2, s2) = (M, s1*exp(m1 - M) + s2*exp(m2 - M))`` with M the larger
     maximum, so a sum can be split over chunks, threads or machines.
@@ -178,7 +179,7 @@ def logsumexp(
 def scan(
     logits: NDArray[Any], variant: str = "exact", *, axis: int = -1, isa: str | None = None
 ) -> tuple[Any, Any]:
-    """The state (m, s) by the recurrence, one logit after another, for study.
+    """Compute the state (m, s) by the recurrence, one logit after another, for study.
 
     On a new maximum s is rescaled: by exp for ``exact`` and ``sr1`` .. ``sr8``, by the weight
     itself for ``poly*`` and ``quad*`` (so only ``quad*`` are free of exp throughout). ``sr1_raw``

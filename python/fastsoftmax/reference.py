@@ -15,7 +15,7 @@ Weight = Callable[[Any], Any]
 
 
 def _distances(logits: ArrayLike, axis: int) -> tuple[Float64, Float64]:
-    """The maximum m (kept as an axis of one) and x - m, which is -inf wherever x is."""
+    """Return the maximum m (kept as an axis of one) and x - m, which is -inf wherever x is."""
     x = np.asarray(logits, dtype=np.float64)
     m = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore"):
@@ -33,14 +33,14 @@ def online(logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp) -> Flo
 def normalizer(
     logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp
 ) -> tuple[Float64, Float64]:
-    """The state m = max x and s = sum of weight(x - m) along an axis."""
+    """Return the state m = max x and s = sum of weight(x - m) along an axis."""
     m, d = _distances(logits, axis)
     s = np.sum(np.where(np.isneginf(d), 0.0, weight(d)), axis=axis)
     return np.squeeze(m, axis), np.asarray(s)
 
 
 def logsumexp(logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp) -> Float64:
-    """log of the sum of exp along an axis."""
+    """Log of the sum of exp along an axis."""
     m, s = normalizer(logits, axis=axis, weight=weight)
     with np.errstate(divide="ignore"):
         return np.asarray(np.where(np.isfinite(m), m + np.log(s), m))
@@ -49,7 +49,7 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp) -> 
 def scan(
     logits: ArrayLike, *, weight: Weight = np.exp, rescale: Weight = np.exp
 ) -> tuple[float, float]:
-    """The state of one row by the recurrence: s is rescaled wherever x is a new maximum."""
+    """Return the state of one row by the recurrence: s is rescaled wherever x is a new maximum."""
     m, s = -np.inf, 0.0
     for x in np.asarray(logits, dtype=np.float64).tolist():
         if x == -np.inf:
