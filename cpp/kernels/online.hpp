@@ -15,6 +15,7 @@
 #include "kernels/arguments.hpp"
 #include "kernels/row_passes.hpp"
 #include "kernels/short_rows.hpp"
+#include "kernels/streamed_rows.hpp"
 
 namespace fastsoftmax {
 
@@ -28,6 +29,10 @@ template <class Variant, class V> struct Online {
         if constexpr (FoldsRows<V>) {
             if (a.n <= ShortRows<Variant, V, 0, true>::longest && a.n > 0)
                 return short_rows<1>(a);
+        }
+        if constexpr (Streams<V>) {
+            if (StreamedRows<Variant, V>::pays(a))
+                return StreamedRows<Variant, V>::run(a, weigh_row);
         }
         const std::size_t group = a.n <= short_row ? group_rows : 1;
         for (std::size_t r = 0; r < a.rows; r += group)

@@ -24,6 +24,9 @@ struct F32 {
     FS_INLINE void store(float *p) const { _mm256_storeu_ps(p, v); }
     FS_INLINE void store_n(float *p, std::size_t n) const { _mm256_maskstore_ps(p, first(n), v); }
 
+    FS_INLINE void stream(float *p) const { _mm256_stream_ps(p, v); }
+    static FS_INLINE void stream_fence() { _mm_sfence(); }
+
     friend FS_INLINE F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.v, b.v)}; }
     friend FS_INLINE F32 operator-(F32 a, F32 b) { return {_mm256_sub_ps(a.v, b.v)}; }
     friend FS_INLINE F32 operator*(F32 a, F32 b) { return {_mm256_mul_ps(a.v, b.v)}; }

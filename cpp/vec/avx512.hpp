@@ -22,6 +22,9 @@ struct F32 {
     FS_INLINE void store(float *p) const { _mm512_storeu_ps(p, v); }
     FS_INLINE void store_n(float *p, std::size_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
 
+    FS_INLINE void stream(float *p) const { _mm512_stream_ps(p, v); }
+    static FS_INLINE void stream_fence() { _mm_sfence(); }
+
     friend FS_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
     friend FS_INLINE F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
     friend FS_INLINE F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -51,4 +51,11 @@ concept FoldsRows = requires(V v, V (*f)(V, V)) {
     { V::reciprocal(v) } -> std::same_as<V>; // 1 / a, correctly rounded
 };
 
+/// Stores past the cache, for results too many to stay there (kernels/streamed_rows.hpp).
+template <class V>
+concept Streams = requires(V v, typename V::scalar *to) {
+    { v.stream(to) } -> std::same_as<void>; // `to` is aligned to the vector
+    { V::stream_fence() } -> std::same_as<void>;
+};
+
 } // namespace fastsoftmax
