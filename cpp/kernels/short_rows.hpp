@@ -23,7 +23,7 @@ template <class Variant, class V, int Vectors, bool Tail> class ShortRows {
     using Weight = typename Variant::template Weight<V, false>;
     static constexpr std::size_t lanes = V::lanes;
     static constexpr std::size_t batches = Vectors > 0 && Vectors <= 4 ? 4 : 2;
-    static constexpr std::size_t most_vectors = Vectors > 0 ? Vectors : 16;
+    static constexpr std::size_t most_vectors = Vectors > 0 ? Vectors : 256 / lanes;
 
   public:
     static constexpr std::size_t group = batches * lanes; ///< rows that one call takes at most
