@@ -13,6 +13,7 @@
 #pragma once
 #include "common/variants.hpp"
 #include "kernels/arguments.hpp"
+#include "kernels/long_rows.hpp"
 #include "kernels/row_passes.hpp"
 #include "kernels/short_rows.hpp"
 #include "kernels/streamed_rows.hpp"
@@ -33,6 +34,10 @@ template <class Variant, class V> struct Online {
         if constexpr (Streams<V>) {
             if (StreamedRows<Variant, V>::pays(a))
                 return StreamedRows<Variant, V>::run(a, weigh_row);
+        }
+        if constexpr (std::same_as<Variant, variant::exact>) {
+            if (LongRows<V>::takes(a))
+                return long_rows(a);
         }
         const std::size_t group = a.n <= short_row ? group_rows : 1;
         for (std::size_t r = 0; r < a.rows; r += group)
@@ -61,6 +66,14 @@ template <class Variant, class V> struct Online {
             Rows::run(a, r, [&](std::size_t row) {
                 rows_in_phases(a, static_cast<std::ptrdiff_t>(row), 1);
             });
+    }
+
+    static void long_rows(const Arguments &a) {
+        for (std::size_t r = 0; r < a.rows; ++r) {
+            const auto i = static_cast<std::ptrdiff_t>(r);
+            if (!LongRows<V>::row(a.x + i * a.x_stride, a.y + i * a.y_stride, a.n))
+                rows_in_phases(a, i, 1);
+        }
     }
 
     // Rows too long for ShortRows, up to 512, still go by groups through each pass, and so do short
