@@ -16,7 +16,7 @@ def main() -> None:
             value = ", ".join(f"{name}: {item}" for name, item in value.items())
         elif isinstance(value, list):
             value = ", ".join(value)
-        print(f"{key:15} {value}")
+        print(f"{key:18} {value}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsoftmax import _core
+
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -73,6 +75,16 @@ def checked_axis(axis: object, dimensions: int) -> int:
             f"it may be {-dimensions} to {dimensions - 1}"
         )
     return value
+
+
+def checked_threads(threads: object) -> None:
+    """Refuse what isn't None or an int that could be a number of threads."""
+    if threads is None:
+        return
+    if isinstance(threads, bool) or not isinstance(threads, int):
+        raise TypeError(f"threads must be an integer or None, not {threads!r}")
+    if not 1 <= threads <= _core.most_threads:
+        raise ValueError(f"threads is {threads}; it may be 1 to {_core.most_threads}")
 
 
 def checked_name(value: object, what: str) -> str:

@@ -5,6 +5,7 @@
 // written nothing; Python then finds out what is wrong and says it in words (_arrays.py). Unknown
 // variants and ISAs raise here, from the registry, which knows what there is.
 #include "dispatch/registry.hpp"
+#include "dispatch/thread_count.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 #include "kernels/arguments.hpp"
 
@@ -20,6 +21,7 @@ namespace fsm = fastsoftmax;
 
 namespace {
 
+constexpr long most_threads = 4096;
 constexpr std::size_t worth_releasing = 8192; // elements: 36 us on scalar, 3 us on AVX-512
 
 struct Numpy {
@@ -109,8 +111,8 @@ std::ptrdiff_t axis_of(nb::handle axis, std::size_t dimensions) {
     return value >= 0 ? (value < n ? value : -1) : (value >= -n ? value + n : -1);
 }
 
-/// Variant and ISA as text; the strings belong to the Python objects.
-bool read_options(nb::handle variant, nb::handle isa, fsm::Options &options) {
+/// Variant and ISA as text, which belongs to the Python objects, and the number of threads.
+bool read_options(nb::handle variant, nb::handle isa, nb::handle threads, fsm::Options &options) {
     const auto text = [](nb::handle object, std::string_view &view) {
         if (!PyUnicode_Check(object.ptr()))
             return false;
@@ -121,6 +123,16 @@ bool read_options(nb::handle variant, nb::handle isa, fsm::Options &options) {
         view = {data, static_cast<std::size_t>(size)};
         return true;
     };
+    if (!threads.is_none()) {
+        if (!PyLong_CheckExact(threads.ptr()))
+            return false;
+        const long count = PyLong_AsLong(threads.ptr());
+        if (count < 1 || count > most_threads) {
+            PyErr_Clear();
+            return false;
+        }
+        options.threads = static_cast<int>(count);
+    }
     // an empty name means "the best" to the C++ API: Python says None for that
     return text(variant, options.variant) &&
            (isa.is_none() || (text(isa, options.isa) && !options.isa.empty()));
@@ -141,10 +153,10 @@ template <class F> void with_dtype(bool is_double, const F &f) {
 }
 
 nb::object online(nb::handle logits, nb::handle out, nb::handle variant, nb::handle axis,
-                  nb::handle isa) {
+                  nb::handle threads, nb::handle isa) {
     const Buffer x(logits, false);
     fsm::Options options;
-    if (!x || !read_options(variant, isa, options))
+    if (!x || !read_options(variant, isa, threads, options))
         return nb::borrow(Py_False);
     const std::ptrdiff_t along = axis_of(axis, x.dimensions());
     if (along < 0)
@@ -175,11 +187,11 @@ nb::object reduced(const Buffer &x, std::ptrdiff_t axis) {
 
 /// Calls f(x, axis, options, results...) with as many new arrays as Results says.
 template <int Results, class F>
-nb::object reduce(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle isa,
-                  const F &f) {
+nb::object reduce(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle threads,
+                  nb::handle isa, const F &f) {
     const Buffer x(logits, false);
     fsm::Options options;
-    if (!x || !read_options(variant, isa, options))
+    if (!x || !read_options(variant, isa, threads, options))
         return nb::borrow(Py_False);
     const std::ptrdiff_t along = axis_of(axis, x.dimensions());
     if (along < 0)
@@ -200,22 +212,28 @@ nb::object reduce(nb::handle logits, nb::handle variant, nb::handle axis, nb::ha
     return Results > 1 ? nb::object(nb::make_tuple(first, second)) : first;
 }
 
-nb::object normalizer(nb::handle x, nb::handle variant, nb::handle axis, nb::handle isa) {
-    return reduce<2>(x, variant, axis, isa, [](auto a, auto *m, auto *s, auto along, auto options) {
-        fsm::normalizer(a, m, s, along, options);
-    });
+nb::object normalizer(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
+                      nb::handle isa) {
+    return reduce<2>(x, variant, axis, threads, isa,
+                     [](auto a, auto *m, auto *s, auto along, auto options) {
+                         fsm::normalizer(a, m, s, along, options);
+                     });
 }
 
-nb::object scan(nb::handle x, nb::handle variant, nb::handle axis, nb::handle isa) {
-    return reduce<2>(x, variant, axis, isa, [](auto a, auto *m, auto *s, auto along, auto options) {
-        fsm::scan(a, m, s, along, options);
-    });
+nb::object scan(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
+                nb::handle isa) {
+    return reduce<2>(x, variant, axis, threads, isa,
+                     [](auto a, auto *m, auto *s, auto along, auto options) {
+                         fsm::scan(a, m, s, along, options);
+                     });
 }
 
-nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::handle isa) {
-    return reduce<1>(x, variant, axis, isa, [](auto a, auto *m, auto *, auto along, auto options) {
-        fsm::logsumexp(a, m, along, options);
-    });
+nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
+                     nb::handle isa) {
+    return reduce<1>(x, variant, axis, threads, isa,
+                     [](auto a, auto *m, auto *, auto along, auto options) {
+                         fsm::logsumexp(a, m, along, options);
+                     });
 }
 
 void require_same(const Buffer &a, const Buffer &b) {
@@ -289,16 +307,21 @@ NB_MODULE(_core, module) {
     // None has to come through everywhere: saying what is wrong with it is left to Python
     const auto any = [](const char *name) { return nb::arg(name).none(); };
     module.def("online", &online, any("logits"), any("out"), any("variant"), any("axis"),
-               any("isa"));
+               any("threads"), any("isa"));
     for (const auto &[name, f] : {std::pair{"normalizer", &normalizer},
                                   std::pair{"logsumexp", &logsumexp}, std::pair{"scan", &scan}})
-        module.def(name, f, any("logits"), any("variant"), any("axis"), any("isa"));
+        module.def(name, f, any("logits"), any("variant"), any("axis"), any("threads"), any("isa"));
     module.def("weight", &weight);
     module.def("update", &update);
     module.def("kernels", &kernels);
     module.def("variants", [](const std::string &op) { return fsm::variants(op); });
     module.def("isas", &fsm::isas);
-    module.def("environment_problem", &fsm::environment_problem);
+    module.def("environment_problem", [] {
+        return fsm::environment_problem().empty() ? fsm::threads_problem()
+                                                  : fsm::environment_problem();
+    });
+    module.def("default_threads", &fsm::default_threads);
     module.attr("compiler") = fsm::compiler();
+    module.attr("most_threads") = most_threads;
     module.attr("version") = fsm::version();
 }

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_array, checked_axis, checked_name, checked_out
+from fastsoftmax._arrays import (
+    checked_array,
+    checked_axis,
+    checked_name,
+    checked_out,
+    checked_threads,
+)
 
 
 def online(
@@ -19,6 +25,7 @@ def online(
     *,
     axis: int = -1,
     out: NDArray[Any] | None = None,
+    threads: int | None = None,
     isa: str | None = None,
 ) -> NDArray[Any]:
     """Softmax over one axis: ``h(x - max) / sum(h(x - max))``, with h exp or a surrogate of it.
@@ -35,6 +42,10 @@ def online(
     out : ndarray, optional
         Where to write the result: same shape and dtype as `logits`, which it may be. If it overlaps
         `logits` in another way, a copy of `logits` is made first.
+    threads : int, optional
+        At most so many threads, from 1 up. By default FASTSOFTMAX_NUM_THREADS, or else as many as
+        the affinity mask and the cgroup leave. Rows are split over them where each gets some 20 us
+        of work; the bits of the result don't depend on it.
     isa : str, optional
         Instruction set, one of ``isas()``; for tests and measurements.
 
@@ -75,16 +86,16 @@ def online(
     >>> online(x)[1].tolist()
     [0.5, 0.5, 0.0]
     """
-    result = _core.online(logits, out, variant, axis, isa)
+    result = _core.online(logits, out, variant, axis, threads, isa)
     if result is not False:
         return result
     x = checked_array(logits)
     axis = checked_axis(axis, x.ndim)
-    _check_names(variant, isa)
+    _check_options(variant, threads, isa)
     target = np.empty_like(x, subok=False) if out is None else checked_out(out, x)
-    result = _core.online(x, target, variant, axis, isa)
+    result = _core.online(x, target, variant, axis, threads, isa)
     if result is False:  # x and out overlap without being the same
-        result = _core.online(x.copy(), target, variant, axis, isa)
+        result = _core.online(x.copy(), target, variant, axis, threads, isa)
     _finished(result)
     return target if out is None else out
 
@@ -93,7 +104,12 @@ softmax = online
 
 
 def normalizer(
-    logits: NDArray[Any], variant: str = "exact", *, axis: int = -1, isa: str | None = None
+    logits: NDArray[Any],
+    variant: str = "exact",
+    *,
+    axis: int = -1,
+    threads: int | None = None,
+    isa: str | None = None,
 ) -> tuple[Any, Any]:
     """Compute the state of online softmax: ``m = max(x)`` and ``s = sum(h(x - m))`` along one axis.
 
@@ -102,7 +118,7 @@ def normalizer(
 
     Parameters
     ----------
-    logits, variant, axis, isa
+    logits, variant, axis, threads, isa
         As in `online`.
 
     Returns
@@ -127,23 +143,28 @@ def normalizer(
     >>> float(m), float(s)
     (0.0, 4.0)
     """
-    result = _core.normalizer(logits, variant, axis, isa)
+    result = _core.normalizer(logits, variant, axis, threads, isa)
     if result is False:
         x = checked_array(logits)
-        _check_names(variant, isa)
-        result = _core.normalizer(x, variant, checked_axis(axis, x.ndim), isa)
+        _check_options(variant, threads, isa)
+        result = _core.normalizer(x, variant, checked_axis(axis, x.ndim), threads, isa)
     m, s = _finished(result)
     return m[()], s[()]
 
 
 def logsumexp(
-    logits: NDArray[Any], variant: str = "exact", *, axis: int = -1, isa: str | None = None
+    logits: NDArray[Any],
+    variant: str = "exact",
+    *,
+    axis: int = -1,
+    threads: int | None = None,
+    isa: str | None = None,
 ) -> Any:
     """``log(sum(exp(x)))`` along one axis, as ``m + log(s)`` with the state of `normalizer`.
 
     Parameters
     ----------
-    logits, variant, axis, isa
+    logits, variant, axis, threads, isa
         As in `online`.
 
     Returns
@@ -168,16 +189,21 @@ def logsumexp(
     >>> float(logsumexp(np.log(np.array([1.0, 2.0, 5.0])))) - float(np.log(8.0)) < 1e-15
     True
     """
-    result = _core.logsumexp(logits, variant, axis, isa)
+    result = _core.logsumexp(logits, variant, axis, threads, isa)
     if result is False:
         x = checked_array(logits)
-        _check_names(variant, isa)
-        result = _core.logsumexp(x, variant, checked_axis(axis, x.ndim), isa)
+        _check_options(variant, threads, isa)
+        result = _core.logsumexp(x, variant, checked_axis(axis, x.ndim), threads, isa)
     return _finished(result)[()]
 
 
 def scan(
-    logits: NDArray[Any], variant: str = "exact", *, axis: int = -1, isa: str | None = None
+    logits: NDArray[Any],
+    variant: str = "exact",
+    *,
+    axis: int = -1,
+    threads: int | None = None,
+    isa: str | None = None,
 ) -> tuple[Any, Any]:
     """Compute the state (m, s) by the recurrence, one logit after another, for study.
 
@@ -188,7 +214,7 @@ def scan(
 
     Parameters
     ----------
-    logits, axis
+    logits, axis, threads
         As in `online`.
     variant : str
         One of ``variants("scan")``.
@@ -216,17 +242,18 @@ def scan(
     >>> float(m)
     1.0
     """
-    result = _core.scan(logits, variant, axis, isa)
+    result = _core.scan(logits, variant, axis, threads, isa)
     if result is False:
         x = checked_array(logits)
-        _check_names(variant, isa)
-        result = _core.scan(x, variant, checked_axis(axis, x.ndim), isa)
+        _check_options(variant, threads, isa)
+        result = _core.scan(x, variant, checked_axis(axis, x.ndim), threads, isa)
     m, s = _finished(result)
     return m[()], s[()]
 
 
-def _check_names(variant: object, isa: object) -> None:
+def _check_options(variant: object, threads: object, isa: object) -> None:
     checked_name(variant, "variant")
+    checked_threads(threads)
     if isa is not None and not checked_name(isa, "isa"):
         known = ", ".join(_core.isas(False))
         raise ValueError(f"isa is empty; leave it out or pass one of: {known}")

@@ -121,12 +121,13 @@ def info() -> dict[str, Any]:
         "isas available": isas(),
         "isas compiled": isas(all=True),
         "isa by default": best,
+        "threads by default": _core.default_threads(),
         "kernels": len(_kernels()),
     }
 
 
 def require_environment() -> None:
-    """Refuse to be imported with a FASTSOFTMAX_ISA that can't be obeyed."""
+    """Refuse to be imported with a FASTSOFTMAX_ variable that can't be obeyed."""
     problem = _core.environment_problem()
     if problem:
         raise ValueError(problem)

@@ -1,0 +1,116 @@
+"""Threads change neither bits nor behaviour: any count, forks, several callers, the environment."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
+import fastsoftmax as fs
+import numpy as np
+import pytest
+from fresh import output, python
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+SHAPES = [
+    (4096, 33),
+    (1024, 128),
+    (257, 1000),
+    (64, 4096),
+    (3, 300_000),
+    (1, 500_000),
+    (7, 1, 90_000),
+]
+
+
+def _logits(shape: tuple[int, ...]) -> Float32:
+    return np.random.default_rng(len(shape)).standard_normal(shape, dtype=np.float32) * 3
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_same_bits_for_every_number_of_threads(shape: tuple[int, ...]) -> None:
+    """More threads than rows or CPUs, rows in memory order or gathered, every operation."""
+    x = _logits(shape)
+    for isa in fs.isas():
+        for view in (x, x[..., ::-1], np.asfortranarray(x)):
+            alone = fs.online(view, threads=1, isa=isa)
+            state = fs.normalizer(view, threads=1, isa=isa)
+            for threads in (2, 3, 16):
+                np.testing.assert_array_equal(fs.online(view, threads=threads, isa=isa), alone)
+                shared = fs.normalizer(view, threads=threads, isa=isa)
+                np.testing.assert_array_equal(shared, state)
+            np.testing.assert_array_equal(fs.online(view, isa=isa), alone)
+
+
+def test_an_error_free_row_beside_bad_ones() -> None:
+    """NaN stays in its row whichever thread has it."""
+    x = _logits((2000, 200))
+    x[::7, 3] = np.nan
+    p = fs.online(x, threads=4)
+    assert np.isnan(p[::7]).all()
+    assert np.isfinite(np.delete(p, np.s_[::7], axis=0)).all()
+
+
+def test_several_python_threads_at_once() -> None:
+    """The pool is one; whoever comes second works alone, and right."""
+    x = _logits((600, 1000))
+    expected = fs.online(x, threads=1)
+    with ThreadPoolExecutor(4) as pool:
+        for p in pool.map(lambda _: fs.online(x, threads=2), range(40)):
+            np.testing.assert_array_equal(p, expected)
+
+
+def _child(x: Float32, queue: "multiprocessing.Queue[Float32]") -> None:
+    queue.put(fs.online(x, threads=2))
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_has_a_pool_of_its_own() -> None:
+    """The parent's threads don't exist in the child, which must not wait for them."""
+    x = _logits((600, 1000))
+    expected = fs.online(x, threads=2)
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[Float32] = context.Queue()
+    child = context.Process(target=_child, args=(x, queue))
+    child.start()
+    np.testing.assert_array_equal(queue.get(timeout=60), expected)
+    child.join(60)
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    ("threads", "error"),
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (1.5, TypeError),
+        (True, TypeError),
+        ("2", TypeError),
+        (10**6, ValueError),
+        (10**30, ValueError),
+    ],
+)
+def test_bad_numbers_of_threads(threads: object, error: type[Exception]) -> None:
+    """Refused in words, by every operation."""
+    x = _logits((2, 8))
+    for f in (fs.online, fs.normalizer, fs.logsumexp, fs.scan):
+        with pytest.raises(error, match="threads"):
+            f(x, threads=threads)  # type: ignore[operator]
+
+
+def test_the_environment_sets_the_default() -> None:
+    """FASTSOFTMAX_NUM_THREADS is read once; nonsense is refused at import, in words."""
+    code = "import fastsoftmax; print(fastsoftmax.info()['threads by default'])"
+    assert output("-c", code, FASTSOFTMAX_NUM_THREADS="3").strip() == "3"
+    for value in ("0", "-2", "two", "1e3", "2 "):
+        result = python("-c", "import fastsoftmax", FASTSOFTMAX_NUM_THREADS=value)
+        assert result.returncode != 0
+        assert "FASTSOFTMAX_NUM_THREADS" in result.stderr
+        assert value in result.stderr
+
+
+def test_the_affinity_mask_sets_the_default() -> None:
+    """A process held to one CPU starts no threads."""
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "import fastsoftmax; print(fastsoftmax.info()['threads by default'])"
+    )
+    assert output("-c", code).strip() == "1"
