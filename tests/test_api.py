@@ -26,7 +26,7 @@ SIGNATURES = {
     "isas": "(*, all=False)",
     "info": "()",
 }
-PUBLIC = {*SIGNATURES, "softmax", "Kernel", "reference", "__version__"}
+PUBLIC = {*SIGNATURES, "softmax", "Kernel", "MaxSum", "reference", "__version__"}
 
 
 def modules() -> list[str]:

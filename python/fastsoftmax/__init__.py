@@ -5,12 +5,14 @@
 [0.26899999380111694, 0.7310000061988831]
 
 `online` (also called `softmax`) is softmax over an axis; `normalizer` and `logsumexp` stop at its
-state; `scan` walks the recurrence step by step, for study. `variants()` names the surrogates,
-`kernels()` shows every compiled kernel with its claimed error bound, `info()` says what runs here.
+state; `MaxSum` keeps that state for logits that come in chunks; `scan` walks the recurrence step
+by step, for study. `variants()` names the surrogates, `kernels()` shows every compiled kernel with
+its claimed error bound, `info()` says what runs here.
 """
 
 from fastsoftmax import reference
 from fastsoftmax._core import version as __version__
+from fastsoftmax._max_sum import MaxSum
 from fastsoftmax._operations import logsumexp, normalizer, online, scan, softmax
 from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
 
@@ -18,6 +20,7 @@ require_environment()
 
 __all__ = [
     "Kernel",
+    "MaxSum",
     "__version__",
     "info",
     "isas",

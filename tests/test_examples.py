@@ -1,0 +1,33 @@
+"""Every example runs, small, and finds its own result right."""
+
+from pathlib import Path
+
+import pytest
+from fresh import output, python
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+#: Arguments that keep an example short, and what it then says.
+RUNS = {
+    "softmax_of_an_array_on_disk.py": (["--length", "100003", "--chunk", "4096"], "2 processes"),
+}
+
+
+def test_none_is_left_out() -> None:
+    """A new example needs its line above."""
+    assert {path.name for path in EXAMPLES.glob("*.py")} == RUNS.keys()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_example(name: str) -> None:
+    """It runs as its own text says."""
+    arguments, words = RUNS[name]
+    assert words in output(str(EXAMPLES / name), *arguments)
+
+
+def test_row_of_one() -> None:
+    """A part without logits is neutral, and a length that makes no row is refused."""
+    name = str(EXAMPLES / "softmax_of_an_array_on_disk.py")
+    assert "s = 1.0" in output(name, "--length", "1")
+    refused = python(name, "--length", "0")
+    assert refused.returncode == 2
+    assert "must be positive" in refused.stderr
