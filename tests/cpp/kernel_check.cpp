@@ -1,9 +1,10 @@
 // Walks the table of kernels and checks every row that this CPU runs against a wider reference.
 //
-//   kernel_check [--long] [--require ISA]...
+//   kernel_check [--brief | --long] [--require ISA]...
 //
-// --long adds rows of 2^24 elements. --require fails if that ISA can't run here. An operation that
-// no check knows, and an ISA of which nothing was run, are failures, too.
+// --long adds rows of 2^24 elements; --brief leaves out most rows, for emulators. --require fails
+// if that ISA can't run here. An operation that no check knows, and an ISA of which nothing was
+// run, are failures, too.
 #include "check/checks.hpp"
 
 #include <cstdio>
@@ -65,39 +66,43 @@ void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Re
     }
 }
 
-template <class T> void check_dtype(const char *dtype, bool with_long, Report &report) {
+enum class Extent { brief, usual, with_long_rows };
+
+template <class T> void check_dtype(const char *dtype, Extent extent, Report &report) {
     check_once<T>(dtype, report);
-    check_cases<T>(dtype, check::positional_cases<T>(), report);
-    check_cases<T>(dtype, check::ordinary_cases<T>(), report);
-    if (with_long)
+    check_cases<T>(dtype, check::positional_cases<T>(extent == Extent::brief), report);
+    check_cases<T>(dtype, check::ordinary_cases<T>(extent == Extent::brief), report);
+    if (extent == Extent::with_long_rows)
         check_cases<T>(dtype, check::long_cases<T>(std::size_t{1} << 24), report);
 }
 
 } // namespace
 
 int main(int count, char **arguments) {
-    bool with_long = false;
+    Extent extent = Extent::usual;
     std::vector<std::string> required;
     for (int i = 1; i < count; ++i) {
         const std::string argument = arguments[i];
         if (argument == "--long") {
-            with_long = true;
+            extent = Extent::with_long_rows;
+        } else if (argument == "--brief") {
+            extent = Extent::brief;
         } else if (argument == "--require" && i + 1 < count) {
             required.emplace_back(arguments[++i]);
         } else {
-            std::fprintf(stderr, "usage: kernel_check [--long] [--require ISA]...\n");
+            std::fprintf(stderr, "usage: kernel_check [--brief | --long] [--require ISA]...\n");
             return 2;
         }
     }
     Report report;
     check::check_dispatch(report);
     check::check_layouts(report);
-    check_dtype<float>("float32", with_long, report);
-    check_dtype<double>("float64", with_long, report);
+    check_dtype<float>("float32", extent, report);
+    check_dtype<double>("float64", extent, report);
 
     std::size_t isas_run = 0;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas()) {
-        const std::size_t run = report.rows_run(isa.name);
+        const std::size_t run = report.rows_run(isa);
         isas_run += run > 0;
         if (isa.available && run != isa.rows.size())
             report.fail(std::string(isa.name) + ": only " + std::to_string(run) + " of " +

@@ -22,11 +22,12 @@ template <class T> struct Case {
     T *row(std::size_t r) { return const_cast<T *>(static_cast<const Case *>(this)->row(r)); }
 };
 
-/// All sizes up to a few thousand with each kind of data, and a few long rows.
-template <class T> std::vector<Case<T>> ordinary_cases();
+/// All sizes up to a few thousand with each kind of data, and a few long rows; `brief`: fewer rows
+/// of each and no long ones, for emulators.
+template <class T> std::vector<Case<T>> ordinary_cases(bool brief);
 
 /// A poisoned or a lone element at every position of small rows.
-template <class T> std::vector<Case<T>> positional_cases();
+template <class T> std::vector<Case<T>> positional_cases(bool brief);
 
 /// Single rows of `n` elements: normal data and equal values.
 template <class T> std::vector<Case<T>> long_cases(std::size_t n);

@@ -19,10 +19,10 @@ std::string id_of(const KernelRow &row) {
     return std::string(row.op) + "/" + row.variant.name + "/" + row.isa + " " + row.dtype;
 }
 
-void Report::ran(const KernelRow &row) { ++entries_[{row.isa, row.op}][short_name(row)].calls; }
+void Report::ran(const KernelRow &row) { ++entries_[&row].calls; }
 
 void Report::error(const KernelRow &row, const char *what, double error) {
-    double &worst = entries_[{row.isa, row.op}][short_name(row)].worst[what];
+    double &worst = entries_[&row].worst[what];
     worst = std::max(worst, error);
 }
 
@@ -38,34 +38,36 @@ void Report::fail(const KernelRow &row, const std::string &where, const std::str
         texts_.push_back(id + ", " + where + ": " + text);
 }
 
-std::size_t Report::rows_run(const std::string &isa) const {
-    std::size_t rows = 0;
-    for (const auto &[key, variants] : entries_)
-        if (key.first == isa)
-            rows += variants.size();
-    return rows;
+std::size_t Report::rows_run(const fastsoftmax::Isa &isa) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        isa.rows, [this](const KernelRow &row) { return entries_.contains(&row); }));
 }
 
 void Report::print() const {
+    struct Summary {
+        std::size_t rows = 0, calls = 0;
+        std::map<std::string, std::string> worst; // of what: "variant error" ...
+    };
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas()) {
-        std::printf("%s: %zu of %zu rows run%s\n", isa.name, rows_run(isa.name), isa.rows.size(),
+        std::printf("%s: %zu of %zu rows run%s\n", isa.name, rows_run(isa), isa.rows.size(),
                     isa.available ? "" : " (this CPU can't)");
-        for (const auto &[key, variants] : entries_) {
-            if (key.first != isa.name)
+        std::map<std::string, Summary> operations;
+        for (const KernelRow &row : isa.rows) {
+            const auto entry = entries_.find(&row);
+            if (entry == entries_.end())
                 continue;
-            std::size_t calls = 0;
-            std::map<std::string, std::string> worst;
-            for (const auto &[name, entry] : variants) {
-                calls += entry.calls;
-                for (const auto &[what, error] : entry.worst) {
-                    char text[64];
-                    std::snprintf(text, sizeof text, " %s %.2g", name.c_str(), error);
-                    worst[what] += text;
-                }
-            }
-            std::printf("  %-10s %zu rows, %zu calls\n", key.second.c_str(), variants.size(),
-                        calls);
-            for (const auto &[what, list] : worst)
+            Summary &summary = operations[row.op];
+            ++summary.rows;
+            summary.calls += entry->second.calls;
+            for (const auto &[what, error] : entry->second.worst)
+                summary.worst[what]
+                    .append(1, ' ')
+                    .append(short_name(row))
+                    .append(text(" %.2g", error));
+        }
+        for (const auto &[op, summary] : operations) {
+            std::printf("  %s: %zu rows, %zu calls\n", op.c_str(), summary.rows, summary.calls);
+            for (const auto &[what, list] : summary.worst)
                 std::printf("    %s:%s\n", what.c_str(), list.c_str());
         }
     }

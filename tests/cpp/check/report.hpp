@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace check {
@@ -31,7 +30,7 @@ class Report {
 
     /// Prints the summary of every ISA and all failures.
     void print() const;
-    std::size_t rows_run(const std::string &isa) const;
+    std::size_t rows_run(const fastsoftmax::Isa &isa) const;
     std::size_t failures() const { return failures_; }
 
   private:
@@ -39,10 +38,23 @@ class Report {
         std::size_t calls = 0;
         std::map<std::string, double> worst;
     };
-    std::map<std::pair<std::string, std::string>, std::map<std::string, Entry>> entries_;
+    std::map<const KernelRow *, Entry> entries_;
+    std::map<std::string, int> failures_of_;
     std::vector<std::string> texts_;
     std::size_t failures_ = 0;
-    std::map<std::string, int> failures_of_;
+};
+
+/// The largest error of a loop; NaN counts as the largest.
+class Largest {
+  public:
+    void add(double error) {
+        if (!(error <= value_))
+            value_ = error;
+    }
+    double value() const { return value_; }
+
+  private:
+    double value_ = 0;
 };
 
 } // namespace check

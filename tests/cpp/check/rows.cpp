@@ -48,13 +48,22 @@ template <class T> class OnlineRow {
     }
 
     /// Empty, or what is wrong with y.
-    std::string verdict(const T *y, Report &report) const {
+    std::string verdict(const T *y, Report &report) {
+        const std::string problem = elements_verdict(y);
+        report.error(row_, "absolute error", absolute_.value());
+        if (is_exact(row_))
+            report.error(row_, "relative error", relative_.value());
+        return problem.empty() && row_.variant.monotone ? order_verdict(y) : problem;
+    }
+
+  private:
+    std::string elements_verdict(const T *y) {
         for (std::size_t i = 0; i < n_; ++i) {
             const Wide<T> p = truth_.e[i] / truth_.s;
             const double error = static_cast<double>(std::abs(y[i] - p));
             const Expected expected{static_cast<double>(static_cast<Wide<T>>(x_[i]) - truth_.m),
                                     static_cast<double>(p), static_cast<double>(weights_[i])};
-            if (!(error <= tolerance(expected, report, error)))
+            if (!(error <= tolerance(expected, error)))
                 return "p[" + std::to_string(i) + "] = " +
                        text("%.9g instead of %.9g at x - m = %.9g", y[i], expected.p, expected.d);
             if (expected.d < below_domain() && y[i] != 0)
@@ -64,19 +73,16 @@ template <class T> class OnlineRow {
                 !is_exp(row_) && !(std::abs(y[i] - w) <= agreement * w + edge(expected)))
                 return text("%.9g, but its weight gives %.9g at x - m = %.9g", y[i], w, expected.d);
         }
-        return row_.variant.monotone ? order_verdict(y) : "";
+        return "";
     }
-
-  private:
-    double tolerance(const Expected &e, Report &report, double error) const {
+    double tolerance(const Expected &e, double error) {
         const bool near = e.d > relative_floor<T>;
+        absolute_.add(error);
         if (is_exact(row_)) {
-            report.error(row_, "absolute error", error);
             if (near)
-                report.error(row_, "relative error", error / e.p);
+                relative_.add(error / e.p);
             return near ? std::min(row_.bound * e.p, absolute_bound<T>) : absolute_bound<T>;
         }
-        report.error(row_, "absolute error", error);
         // |h - e^d| <= b for each weight; no more than `counted` of them take part in the sums
         const double b = row_.variant.bound;
         const double through_sums = b * (1 + static_cast<double>(counted_) * e.p) / sum_;
@@ -110,6 +116,7 @@ template <class T> class OnlineRow {
     const T *weights_;
     double sum_ = 0;
     std::size_t counted_ = 0;
+    Largest absolute_, relative_;
 };
 
 template <class T> bool canaries_alive(const std::vector<T> &y, const Case<T> &layout) {

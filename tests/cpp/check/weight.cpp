@@ -69,24 +69,28 @@ template <class T> void check_tails(const KernelRow &row, Report &report) {
 
 /// Against e^d at even points, by the bound of the table.
 template <class T> void check_bound(const KernelRow &row, Report &report) {
-    constexpr std::size_t n = 100000;
+    constexpr std::size_t n = 20000;
     const double low = sizeof(T) == 4 ? -90 : -710;
     std::vector<T> d(n), h(n);
     for (std::size_t i = 0; i < n; ++i)
         d[i] = static_cast<T>(low * static_cast<double>(i) / n);
     run(row, fastsoftmax::WeightArguments<T>{d.data(), h.data(), n}, report);
+    Largest absolute_error, relative_error;
     for (std::size_t i = 0; i < n; ++i) {
         const Wide<T> e = std::exp(static_cast<Wide<T>>(d[i]));
         const auto error = static_cast<double>(std::abs(h[i] - e));
         const double relative = error / static_cast<double>(e);
         const bool near = is_exact(row) && d[i] > row.variant.domain;
-        report.error(row, "absolute error", error);
+        absolute_error.add(error);
         if (near)
-            report.error(row, "relative error", relative);
+            relative_error.add(relative);
         if (!(error <= row.variant.bound) || (near && relative > row.bound) || !(h[i] >= 0))
             return report.fail(row, "d = " + std::to_string(d[i]),
                                text("relative error %.3g of %.9g", relative, e));
     }
+    report.error(row, "absolute error", absolute_error.value());
+    if (is_exact(row))
+        report.error(row, "relative error", relative_error.value());
 }
 
 } // namespace
