@@ -8,11 +8,12 @@ Speed of the best ISA, and of each other one, beside the error, on the real atte
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 STORED = Path(__file__).parent / "results" / "rows.json"
 
 
-def table(stored: dict[str, object]) -> str:
+def table(stored: dict[str, Any]) -> str:
     """Return the first table of a stored run, one line a variant, as Markdown."""
     first = stored["tables"][0]
     machine = stored["machine"]

@@ -17,10 +17,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(fs.__file__).parent
 OPERATIONS = ("online", "normalizer", "logsumexp", "scan")
 SIGNATURES = {
-    "online": "(logits, variant='exact', *, axis=-1, out=None, isa=None)",
-    "normalizer": "(logits, variant='exact', *, axis=-1, isa=None)",
-    "logsumexp": "(logits, variant='exact', *, axis=-1, isa=None)",
-    "scan": "(logits, variant='exact', *, axis=-1, isa=None)",
+    "online": "(logits, variant='exact', *, axis=-1, out=None, threads=None, isa=None)",
+    "normalizer": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
+    "logsumexp": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
+    "scan": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
     "kernels": "()",
     "variants": "(op='online')",
     "isas": "(*, all=False)",

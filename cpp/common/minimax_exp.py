@@ -36,7 +36,7 @@ def extrema(coefficients: list[mpf]) -> tuple[list[mpf], mpf]:
 
 
 def remez(degree: int, fixed: int) -> tuple[list[mpf], mpf]:
-    """The minimax polynomial of the given degree and its largest relative error."""
+    """Return the minimax polynomial of the given degree and its largest relative error."""
     count = degree + 2 - fixed
     points = [-HALF * mp.cos(mp.pi * i / (count - 1)) for i in range(count)]
     for _ in range(12):

@@ -36,7 +36,7 @@ template <class V> class LongRows {
     static FS_INLINE bool row(const T *x, T *y, std::size_t n) {
         std::int32_t exponent[most_blocks];
         std::int32_t highest = lowest_exponent;
-        double total = 0;
+        CompensatedSum total;
         for (std::size_t b = 0; b * block < n; ++b) {
             const std::size_t at = b * block, size = n - at < block ? n - at : block;
             const T m = row_max<V>(x + at, size);
@@ -50,16 +50,17 @@ template <class V> class LongRows {
             const Weight weight(exponent[b] == lowest_exponent ? T(0) : m);
             const double sum = weigh<true, V>(weight, x + at, y + at, size);
             if (exponent[b] > highest) {
-                total *= power_of_two(highest - exponent[b]);
+                total.scale(power_of_two(highest - exponent[b]));
                 highest = exponent[b];
             }
-            total += sum * power_of_two(exponent[b] - highest);
+            total.add(sum * power_of_two(exponent[b] - highest));
         }
-        if (!(total > 0))
+        const double all = total.value();
+        if (!(all > 0))
             return false; // nothing but -inf, or a NaN
         for (std::size_t b = 0; b * block < n; ++b) {
             const std::size_t at = b * block, size = n - at < block ? n - at : block;
-            scale_row<V>(y + at, size, static_cast<T>(power_of_two(exponent[b] - highest) / total));
+            scale_row<V>(y + at, size, static_cast<T>(power_of_two(exponent[b] - highest) / all));
         }
         return true;
     }

@@ -42,6 +42,23 @@ FS_INLINE typename V::scalar row_max(const typename V::scalar *x, std::size_t n)
     return V::reduce_max(V::max(m0, m4));
 }
 
+/// A sum in double that keeps aside what its additions round off (Knuth's two-sum).
+struct CompensatedSum {
+    double total = 0, lost = 0;
+
+    FS_INLINE void add(double part) {
+        const double sum = total + part, share = sum - total;
+        lost += (total - (sum - share)) + (part - share);
+        total = sum;
+    }
+    /// By a power of two, so exact.
+    FS_INLINE void scale(double factor) {
+        total *= factor;
+        lost *= factor;
+    }
+    FS_INLINE double value() const { return total + lost; }
+};
+
 /// Sum of the weights of a row; writes them to y as well when Store says so. y may be x.
 template <bool Store, class V, class Weight>
 FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typename V::scalar *y,
@@ -53,7 +70,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             w.store(y + at);
         return w;
     };
-    double total = 0, lost = 0;
+    CompensatedSum total;
     std::size_t i = 0;
     while (i + step <= n) {
         V block = V::set(0.0);
@@ -69,10 +86,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             }
             block = block + ((s0 + s1) + (s2 + s3));
         }
-        // Knuth's two-sum: `lost` takes exactly what `sum` leaves out
-        const double part = V::reduce_add(block), sum = total + part, share = sum - total;
-        lost += (total - (sum - share)) + (part - share);
-        total = sum;
+        total.add(V::reduce_add(block));
     }
     V rest = V::set(0.0);
     for (; i + lanes <= n; i += lanes)
@@ -83,7 +97,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             w.store_n(y + i, n - i);
         rest = rest + w;
     }
-    return total + (lost + V::reduce_add(rest));
+    return total.total + (total.lost + V::reduce_add(rest));
 }
 
 /// y *= factor.

@@ -223,12 +223,20 @@ template <class T> std::vector<Case<T>> positional_cases(bool brief) {
     return cases;
 }
 
-template <class T> std::vector<Case<T>> long_cases(std::size_t n) {
+template <class T> std::vector<Case<T>> long_cases() {
     std::vector<Case<T>> cases;
     Random random(1 << 24);
-    for (const std::size_t kind : {0, 1, 6})
+    const auto add = [&](std::size_t kind, std::size_t n) {
         cases.push_back(
             make<T>(ordinary_kinds<T>[kind].name, 1, n, 0, ordinary_kinds<T>[kind].fill, random));
+    };
+    for (std::size_t kind = 0; kind < std::size(ordinary_kinds<T>); ++kind)
+        add(kind, 400003);
+    for (const std::size_t kind : {0, 1, 6})
+        add(kind, std::size_t{1} << 24);
+    constexpr std::size_t n = 2051, bytes = 25 << 20;
+    cases.push_back(
+        make<T>("unlike rows", bytes / sizeof(T) / n, n, Case<T>::gap, unlike<T>, random));
     return cases;
 }
 
@@ -236,7 +244,7 @@ template std::vector<Case<float>> ordinary_cases(bool);
 template std::vector<Case<double>> ordinary_cases(bool);
 template std::vector<Case<float>> positional_cases(bool);
 template std::vector<Case<double>> positional_cases(bool);
-template std::vector<Case<float>> long_cases(std::size_t);
-template std::vector<Case<double>> long_cases(std::size_t);
+template std::vector<Case<float>> long_cases();
+template std::vector<Case<double>> long_cases();
 
 } // namespace check

@@ -29,7 +29,7 @@ template <class T> std::vector<Case<T>> ordinary_cases(bool brief);
 /// A poisoned or a lone element at every position of small rows.
 template <class T> std::vector<Case<T>> positional_cases(bool brief);
 
-/// Single rows of `n` elements: normal data and equal values.
-template <class T> std::vector<Case<T>> long_cases(std::size_t n);
+/// Single rows of 400,003 elements of every kind and of 2^24 of some; a batch beyond any cache.
+template <class T> std::vector<Case<T>> long_cases();
 
 } // namespace check
