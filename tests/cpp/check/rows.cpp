@@ -92,7 +92,12 @@ template <class T> class OnlineRow {
         // an exp of lower degree has a relative error, too: of e^d and of the sum
         return is_exp(row_) && near ? std::min(usual, (3 * b + rounding) * e.p) : usual;
     }
-    double below_domain() const { return 1.0001 * row_.variant.domain - 2e-3; }
+    /// From here down nothing may be left. Long rows of exp have maxima of their own in each block.
+    double below_domain() const {
+        if (is_exact(row_))
+            return sizeof(T) == 4 ? -104 : -745;
+        return 1.0001 * row_.variant.domain - 2e-3;
+    }
     /// Where d rounds to either side of the domain's edge the weight may be there or not.
     double edge(const Expected &e) const {
         const double span = 1e-4 + 1e-6 * std::abs(static_cast<double>(truth_.m));
