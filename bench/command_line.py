@@ -1,7 +1,6 @@
-"""The command line of the benchmark: what may be asked, and what is done with it."""
+"""What is done with the command line of the benchmark; arguments.py says what may be asked."""
 
 import argparse
-import re
 import shlex
 import sys
 import time
@@ -11,62 +10,7 @@ import machine
 import report
 import timing
 from cases import CASES
-from data_sets import Shape
 from study import Options, Progress, runnable
-
-RESULTS = Path(__file__).parent / "results"
-
-
-def _shape(text: str) -> Shape:
-    found = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})", text)
-    if not found or int(found[1]) * int(found[2]) > 1 << 28:
-        raise argparse.ArgumentTypeError(
-            f"a shape is ROWSxCOLUMNS, such as 1024x128, with at most 2^28 elements; not {text!r}"
-        )
-    return int(found[1]), int(found[2])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bench/run.py",
-        description="Speed and error of fastsoftmax, on one CPU and one thread.",
-    )
-    parser.add_argument(
-        "--list", action="store_true", help="show cases, variants and ISAs, then stop"
-    )
-    repeated = (
-        ("--case", str, "NAME", "run this case"),
-        ("--variant", str, "NAME", "this variant of exp"),
-        ("--isa", str, "NAME", "this instruction set"),
-        ("--shape", _shape, "RxC", "rows of this shape instead of the case's own"),
-    )
-    for flag, kind, name, text in repeated:
-        parser.add_argument(
-            flag,
-            type=kind,
-            metavar=name,
-            action="append",
-            default=[],
-            help=f"{text} (may be repeated)",
-        )
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer shapes and samples: a minute at most"
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="also write machine, command and rows"
-    )
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="also write the tables in Markdown"
-    )
-    parser.add_argument("--pictures", action="store_true", help="also draw (needs matplotlib)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        default=RESULTS,
-        help="folder of the pictures (bench/results)",
-    )
-    return parser
 
 
 def _names(case_names: list[str]) -> dict[str, list[str]]:
@@ -103,9 +47,8 @@ def _list() -> str:
     )
 
 
-def main(arguments: list[str]) -> int:
-    """Run what `arguments` ask for; return the exit status, 2 for a request that can't be met."""
-    asked = _parser().parse_args(arguments)
+def main(asked: argparse.Namespace, words: list[str]) -> int:
+    """Run what is asked in `words`; return the exit status, 2 for a request that can't be met."""
     if asked.list:
         print(_list())
         return 0
@@ -121,10 +64,17 @@ def main(arguments: list[str]) -> int:
             )
             return 2
     described = machine.describe()
-    timing.pin_to_one_cpu()
-    heading = machine.heading(described)
+    timing.pin(asked.threads)
+    heading = machine.heading(described, asked.threads)
     print(heading, flush=True)
-    options = Options(asked.quick, tuple(asked.variant), tuple(asked.isa), tuple(asked.shape))
+    options = Options(
+        asked.quick,
+        tuple(asked.variant),
+        tuple(asked.isa),
+        tuple(asked.shape),
+        asked.runs or (1 if asked.quick else 2),
+        asked.threads,
+    )
     tables = _run(asked.case or list(CASES), options)
     if not tables:
         print(
@@ -132,21 +82,21 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    command = shlex.join(["python", "bench/run.py", *_without_files(arguments)])
+    command = shlex.join(["python", "bench/run.py", *_without_files(words)])
     _write(asked.json, asked.markdown, described, heading, command, tables)
-    return _draw(asked.out, heading) if asked.pictures else 0
+    return _draw(asked.out, heading, tables) if asked.pictures else 0
 
 
-def _without_files(arguments: list[str]) -> list[str]:
+def _without_files(words: list[str]) -> list[str]:
     """Leave out where results went: the command that a reader repeats."""
     kept = []
-    words = iter(arguments)
-    for word in words:
+    rest = iter(words)
+    for word in rest:
         flag, equals, _ = word.partition("=")
         if flag not in ("--json", "--markdown", "--out"):
             kept.append(word)
         elif not equals:
-            next(words)
+            next(rest)
     return kept
 
 
@@ -182,12 +132,12 @@ def _write(
         as_markdown.write_text(text + "\n", encoding="utf-8")
 
 
-def _draw(folder: Path, heading: str) -> int:
+def _draw(folder: Path, heading: str, tables: dict[str, list[report.Table]]) -> int:
     try:
         import pictures
     except ModuleNotFoundError as missing:
         print(f"bench/run.py: no pictures: {missing}; pip install '.[bench]'", file=sys.stderr)
         return 2
-    for path in pictures.draw(folder, heading):
+    for path in pictures.draw(folder, heading, tables):
         print(f"wrote {path}", file=sys.stderr)
     return 0

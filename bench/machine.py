@@ -8,7 +8,9 @@ from pathlib import Path
 
 import fastsoftmax as fs
 
-LIBRARIES = ("numpy", "scipy", "torch")
+LIBRARIES = (
+    "numpy", "scipy", "torch", "onnxruntime", "ai-edge-litert", "openvino", "jax", "jaxlib",
+)  # fmt: skip
 
 
 def _cpu_model() -> str:
@@ -45,11 +47,12 @@ def describe() -> dict[str, object]:
     }
 
 
-def heading(machine: dict[str, object]) -> str:
+def heading(machine: dict[str, object], threads: int = 1) -> str:
     """Write the machine in a few words, one line for the hardware and one for the software."""
     isas = machine["isas"]
     listed = ", ".join(isas) if isinstance(isas, list) else str(isas)
     software = ("python", "compiler", "fastsoftmax", *LIBRARIES)
+    used = "one thread on one of them" if threads == 1 else f"{threads} threads"
     named = [
         f"{machine[key]}" if key in ("python", "compiler") else f"{key} {machine[key]}"
         for key in software
@@ -57,5 +60,5 @@ def heading(machine: dict[str, object]) -> str:
     ]
     return (
         f"{machine['cpu']} ({machine['architecture']}), {machine['cores']} cores, "
-        f"one thread on one of them; ISAs {listed}\n" + "; ".join(named) + f"; {machine['date']}"
+        f"{used}; ISAs {listed}\n" + "; ".join(named) + f"; {machine['date']}"
     )

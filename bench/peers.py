@@ -1,92 +1,100 @@
-"""Other people's softmax. To add one: a function below with @peer, which imports its library.
+"""Other people's softmax, by the names that tables show. A peer is never a dependency.
 
-The function returns a call `softmax(x, out)` over the last axis of two-dimensional float32 arrays,
-or None where its library is missing: a peer is never a dependency. One thread.
+To add one: a function that ties it to its arrays (see bound.py), and its line in `PEERS`.
 """
 
-import importlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 
+import array_peers
+import fastsoftmax as fs
+import model_peers
 import numpy as np
-import study
+from bound import BindLogsumexp, BindSoftmax
 from data_sets import Float32
+from metrics import Float64
 
-Softmax = Callable[[Float32, Float32], object]
-Load = Callable[[], Softmax | None]
+#: A result further off than this, relative, on ordinary rows is not a softmax.
+CREDIBLE = 1e-5
 
-PEERS: dict[str, Load] = {}
+
+@dataclass(frozen=True)
+class Peer:
+    """One library, and what it is asked for."""
+
+    name: str
+    softmax: BindSoftmax
+    logsumexp: BindLogsumexp | None = None
+
+
+PEERS = (
+    Peer("std::exp loop", array_peers.std_exp),
+    Peer("numpy", array_peers.numpy_softmax),
+    Peer("scipy", array_peers.scipy_softmax, array_peers.scipy_logsumexp),
+    Peer("torch", array_peers.torch_softmax, array_peers.torch_logsumexp),
+    Peer("jax", array_peers.jax_softmax, array_peers.jax_logsumexp),
+    Peer("XNNPACK", model_peers.litert),
+    Peer("ONNX Runtime", model_peers.onnxruntime),
+    Peer("OpenVINO", model_peers.openvino),
+)
 #: The ones that everybody has; the case `rows` shows every variant beside these alone.
 USUAL = ("std::exp loop", "numpy", "scipy")
 
 
-def peer(name: str) -> Callable[[Load], Load]:
-    """Register a peer under the name that tables show."""
+@dataclass(frozen=True)
+class Survey:
+    """The peers that run here, and why each other one doesn't."""
 
-    def register(load: Load) -> Load:
-        PEERS[name] = load
-        return load
+    present: tuple[Peer, ...]
+    absent: dict[str, str]
 
-    return register
+    def note(self) -> str:
+        """Name the absent ones for the note of a table, nothing if all are here."""
+        return f"; absent: {', '.join(self.absent)}" if self.absent else ""
 
 
-def _library(name: str) -> Any:
-    """Import a library that may be missing; None if it is."""
+@cache
+def survey(threads: int = 1, names: tuple[str, ...] | None = None) -> Survey:
+    """Try the peers, or those named, on a few rows; one that fails in any way is absent."""
+    present, absent = [], {}
+    for peer in PEERS:
+        if names is not None and peer.name not in names:
+            continue
+        reason = _trouble(peer, threads)
+        if reason:
+            absent[peer.name] = reason
+        else:
+            present.append(peer)
+    return Survey(tuple(present), absent)
+
+
+def _trouble(peer: Peer, threads: int) -> str:
+    """Say why a peer can't be measured here; nothing if it can."""
+    x = np.random.default_rng(0).standard_normal((3, 20)).astype(np.float32)
     try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
+        worst = _error(
+            peer.softmax(x, np.empty_like(x), threads).run_once(), fs.reference.online(x)
+        )
+        if peer.logsumexp:
+            found = peer.logsumexp(x, threads).run_once()
+            worst = max(worst, _error(found, fs.reference.logsumexp(x)))
+    except Exception as trouble:  # whatever a foreign library or its loader may raise
+        return f"{type(trouble).__name__}: {trouble}"
+    return "" if worst <= CREDIBLE else f"off by {worst:.1e}"
 
 
-@peer("std::exp loop")
-def _std_exp() -> Softmax:
-    loop: Softmax = study.baselines.softmax
-    return loop
+def _error(found: Float32, exact: Float64) -> float:
+    return float(np.max(np.abs(found / exact - 1)))
 
 
-@peer("numpy")
-def _numpy() -> Softmax:
-    def softmax(x: Float32, out: Float32) -> None:
-        np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
-        np.exp(out, out=out)
-        out /= out.sum(axis=-1, keepdims=True)
+def over(
+    inputs: Sequence[Float32], out: Float32, names: tuple[str, ...]
+) -> dict[str, Callable[[Float32], Float32]]:
+    """Tie the named peers to each of several inputs; call with one of these very arrays."""
 
-    return softmax
+    def chooser(peer: Peer) -> Callable[[Float32], Float32]:
+        tied = {id(x): peer.softmax(x, out, 1) for x in inputs}
+        return lambda x: tied[id(x)].run_once()
 
-
-@peer("scipy")
-def _scipy() -> Softmax | None:
-    special = _library("scipy.special")
-    if special is None:
-        return None
-
-    def softmax(x: Float32, out: Float32) -> None:
-        out[...] = special.softmax(x, axis=-1)
-
-    return softmax
-
-
-@peer("torch.softmax(out=)")
-def _torch() -> Softmax | None:
-    torch = _library("torch")
-    if torch is None:
-        return None
-    torch.set_num_threads(1)
-    tensors: dict[int, Any] = {}
-
-    def tensor(array: Float32) -> Any:
-        """Give the tensor over an array's memory; making it anew would be timed with each call."""
-        if id(array) not in tensors:
-            tensors[id(array)] = torch.from_numpy(array)  # which keeps the array, hence its id
-        return tensors[id(array)]
-
-    def softmax(x: Float32, out: Float32) -> None:
-        torch.softmax(tensor(x), dim=-1, out=tensor(out))
-
-    return softmax
-
-
-def installed(names: tuple[str, ...] | None = None) -> dict[str, Softmax]:
-    """Give the peers that can be imported here, all or those named."""
-    loaded = {name: load() for name, load in PEERS.items() if names is None or name in names}
-    return {name: softmax for name, softmax in loaded.items() if softmax is not None}
+    return {peer.name: chooser(peer) for peer in survey(names=names).present}

@@ -1,6 +1,6 @@
 """Two pictures: error against speed of every variant, and every weight against exp.
 
-Only drawn on request: matplotlib is an extra.
+The case peers has its own, in peers_picture.py. Only drawn on request: matplotlib is an extra.
 """
 
 import itertools
@@ -11,7 +11,8 @@ from typing import Any
 import fastsoftmax as fs
 import matplotlib as mpl
 import numpy as np
-from cases import rows
+import peers_picture
+from cases import peers, rows
 from data_sets import Float32, gaussian
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
+from report import Table
 from study import Options, chosen, core, once_each
 
 SHAPE = (64, 2048)
@@ -36,16 +38,23 @@ FORMS = {
 mpl.use("Agg")
 
 
-def draw(folder: Path, heading: str) -> list[Path]:
-    """Measure what is needed, draw both pictures into `folder` and return their paths.
+def draw(folder: Path, heading: str, tables: dict[str, list[Table]]) -> list[Path]:
+    """Draw the pictures of the cases that ran into `folder` and return their paths.
 
-    The heading names the machine, in small print under the measured picture.
+    The heading names the machine, in small print under a measured picture.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    measured, weights = folder / "error_vs_speed.png", folder / "weights.png"
-    _error_vs_speed(measured, heading)
-    _weights(weights)
-    return [measured, weights]
+    drawn = []
+    if peers.CASE.name in tables:
+        found = {table.title: table for table in tables[peers.CASE.name]}
+        drawn.append(folder / "peers.png")
+        peers_picture.draw(drawn[0], heading, found[peers.EACH], found.get(peers.EACH_LOGSUMEXP))
+    if tables.keys() - {peers.CASE.name}:
+        measured, weights = folder / "error_vs_speed.png", folder / "weights.png"
+        _error_vs_speed(measured, heading)
+        _weights(weights)
+        drawn += [measured, weights]
+    return drawn
 
 
 def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -23,6 +23,8 @@ class Options:
     variants: tuple[str, ...] = ()
     isas: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
+    runs: int = 1
+    threads: int = 1
 
     @property
     def rounds(self) -> int:

@@ -5,15 +5,17 @@ round starting with another one, and the inputs change from call to call. The mi
 to compare (noise only adds); the median says how noisy the run was.
 """
 
+import math
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from typing import TypeVar
 
 Input = TypeVar("Input")
 SAMPLE_NS = 200_000
+FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,10 @@ class Timing:
         return Timing(self.minimum / items, self.median / items)
 
 
-def pin_to_one_cpu() -> int | None:
-    """Keep this process on its last CPU, as the first serves most interrupts; None: impossible."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    cpu = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpu})
-    return cpu
+def pin(cpus: int = 1) -> None:
+    """Keep this process on its last `cpus` CPUs, as the first serves most interrupts."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cpus:])
 
 
 def _sample(call: Callable[[Input], object], inputs: Sequence[Input]) -> int:
@@ -58,7 +57,10 @@ def _calls_per_sample(call: Callable[[Input], object], inputs: Sequence[Input]) 
 
 
 def interleave(
-    candidates: Mapping[str, Callable[[Input], object]], inputs: Sequence[Input], rounds: int
+    candidates: Mapping[str, Callable[[Input], object]],
+    inputs: Sequence[Input],
+    rounds: int,
+    seconds: float = math.inf,
 ) -> dict[str, Timing]:
     """Time each candidate on the same inputs.
 
@@ -69,14 +71,20 @@ def interleave(
     inputs
         The argument changes from call to call, in this order.
     rounds
-        Samples of each candidate.
+        Samples of each candidate, at most.
+    seconds
+        No further round begins after this time, if there were `FEWEST` of them.
     """
     names = list(candidates)
     counts = {name: _calls_per_sample(call, inputs) for name, call in candidates.items()}
     samples: dict[str, list[float]] = {name: [] for name in names}
+    begun = monotonic()
     for turn in range(rounds):
+        if turn >= FEWEST and monotonic() - begun > seconds:
+            break
         start = turn % max(len(names), 1)
         for name in names[start:] + names[:start]:
             fresh = _in_turn(inputs, turn, counts[name])
+            candidates[name](fresh[0])  # not timed: others have had the caches since
             samples[name].append(_sample(candidates[name], fresh) / counts[name])
     return {name: Timing(min(taken), statistics.median(taken)) for name, taken in samples.items()}

@@ -1,125 +1,184 @@
-"""The exact softmax against other libraries, and what one small call costs."""
+"""The exact softmax and log-sum-exp against other libraries, and against what they should reach.
+
+Everything is measured `--runs` times over; a ratio is that of the better run, since ratios wander
+by 0.1. The targets are in data/targets.json; they count for the exact variant on one thread.
+"""
 
 import inspect
-import platform
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from timeit import Timer
 
+import contest
+import denormals
 import fastsoftmax as fs
-import metrics
-import numpy as np
 import peers
-import timing
-from data_sets import Float32, Shape, gaussian
+import small_call
+import targets
+from contest import COPY, Contest
+from data_sets import Shape
 from report import Table
 from study import Case, Options, Progress, chosen, once_each
 
-SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
-SMALL: Shape = (1, 16)
-SIGMA = 2.0
+QUICK_SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
+#: Elements of a shape that is there for its length alone.
+ELEMENTS = 1 << 18
+#: The ISA that most machines have, measured beside the best one.
+COMMON = "avx2"
 #: What `online` runs when no variant is named.
 DEFAULT = inspect.signature(fs.online).parameters["variant"].default
+EACH, EACH_LOGSUMEXP = "softmax, ns/element of everybody", "logsumexp, ns/element of everybody"
 
 
-def _candidates(kernels: list[fs.Kernel], out: Float32) -> dict[str, Callable[..., object]]:
-    ours = {
-        f"fastsoftmax {kernel.variant}/{kernel.isa}": partial(
-            fs.online, variant=kernel.variant, isa=kernel.isa, out=out
-        )
-        for kernel in kernels
-    }
-    theirs = {name: partial(_swapped, softmax, out) for name, softmax in peers.installed().items()}
-    return {**ours, **theirs}
+def _kernels(options: Options, operation: str) -> list[fs.Kernel]:
+    """Keep what the user chose; otherwise the default variant, on the best ISA and on AVX2."""
+    named = replace(options, variants=options.variants or (DEFAULT,))
+    found = chosen(named, operation, "float32")
+    if options.isas:
+        return found
+    common = [kernel for kernel in found if kernel.isa == COMMON]
+    return list(dict.fromkeys([*once_each(found), *common]))
 
 
-def _swapped(softmax: peers.Softmax, out: Float32, x: Float32) -> None:
-    softmax(x, out)
+def _lengths(found: targets.Targets) -> tuple[Shape, ...]:
+    """Rows for the lengths that no target's shape has."""
+    known = {columns for _, columns in found.softmax}
+    return tuple((max(1, ELEMENTS // n), n) for n in found.neighbours if n not in known)
 
 
-def _compare(shape: Shape, kernels: list[fs.Kernel], rounds: int) -> Table:
-    workload = gaussian(shape, SIGMA)
-    inputs = workload.inputs()
-    out = np.empty_like(inputs[0])
-    calls = _candidates(kernels, out)
-    ours = next(iter(calls))
-    copy = "copy of the data"
-    times = timing.interleave({**calls, copy: partial(np.copyto, out)}, inputs, rounds)
-    exact = fs.reference.online(inputs[0])
-    table = Table(
-        f"{workload.name}, float32, one thread",
-        [
-            "softmax",
-            "ns/element",
-            "median",
-            "x copy",
-            "ours/this",
-            "max abs error",
-            "max rel error",
-        ],
-        note=(
-            "x copy: time over that of a copy of the same data; ours/this: time of "
-            f"{ours} over this one's; on minima"
-        ),
-    )
-    for name, taken in times.items():
-        each = taken.per(workload.elements)
-        ratios = (taken.minimum / times[copy].minimum, times[ours].minimum / taken.minimum)
-        if name == copy:
-            table.add(name, each.minimum, each.median, *ratios, None, None)
-            continue
-        calls[name](inputs[0])
-        found = metrics.compare(out, exact)
-        table.add(name, each.minimum, each.median, *ratios, found.max_abs, found.max_rel)
+def _repeat(runs: int, shapes: tuple[Shape, ...], one: Callable[[Shape], Contest]) -> list[Contest]:
+    """All shapes, then all again: a disturbance should not meet both runs of a shape."""
+    return [one(shape) for _ in range(runs) for shape in shapes]
+
+
+def _by_shape(contests: list[Contest]) -> dict[Shape, list[Contest]]:
+    found: dict[Shape, list[Contest]] = {}
+    for each in contests:
+        found.setdefault(each.shape, []).append(each)
+    return found
+
+
+def _ratio_to_fastest(found: Contest, name: str) -> float:
+    ratio = found.ratio(name, found.fastest)
+    return found.times[name].minimum if ratio is None else ratio
+
+
+def _against(
+    title: str, error: str, note: str, contests: list[Contest], target: Callable[..., float | None]
+) -> Table:
+    """One row for a shape and a kernel of ours, beside the fastest peer and the target."""
+    columns = [
+        "rows", "ours", "ns/element", "fastest peer", "its ns/element", "ours/peer", "target", "",
+        "other runs", "ours/copy", error, f"peer's {error}",
+    ]  # fmt: skip
+    table = Table(title, columns, note=note)
+    for shape, runs in _by_shape(contests).items():
+        for name, kernel in runs[0].ours.items():
+            best, *others = sorted(runs, key=lambda run: _ratio_to_fastest(run, name))
+            peer = best.fastest
+            ratio, limit = best.ratio(name, peer), target(shape, kernel)
+            table.add(
+                f"{shape[0]}x{shape[1]}",
+                name.removeprefix("fastsoftmax "),
+                best.times[name].minimum,
+                peer,
+                best.times[peer].minimum if peer else None,
+                ratio,
+                limit,
+                None if ratio is None else targets.verdict(ratio, limit),
+                " ".join(f"{_ratio_to_fastest(run, name):.2f}" for run in others) or None,
+                best.ratio(name, COPY),
+                best.errors[name],
+                best.errors[peer] if peer else None,
+            )
     return table
 
 
-def _call_overhead(rounds: int) -> Table:
-    """Time one small call as a user writes it; the loop around it is timeit's."""
-    x = gaussian(SMALL, SIGMA).make(0)
-    out = np.empty_like(x)
-    timers = {
-        "fastsoftmax.online(x, out=out)": Timer(
-            "online(x, out=out)", globals={"online": fs.online, "x": x, "out": out}
-        )
-    }
-    for name, softmax in peers.installed().items():
-        timers[name] = Timer("softmax(x, out)", globals={"softmax": softmax, "x": x, "out": out})
-    calls = 2000
-    samples: dict[str, list[float]] = {name: [] for name in timers}
-    for _ in range(rounds):
-        for name, timer in timers.items():
-            samples[name].append(timer.timeit(calls) / calls * 1e9)
-    interpreter = f"{platform.python_implementation()} {platform.python_version()}"
+def _everybody(title: str, contests: list[Contest]) -> Table:
+    """Show the times of all libraries, a row for a shape."""
+    by_shape = _by_shape(contests)
+    names = list(contests[0].times)
+    table = Table(title, ["rows", *names], note="best of all runs; copy: of the same data")
+    for shape, runs in by_shape.items():
+        times = (min(run.times[name].minimum for run in runs) for name in names)
+        table.add(f"{shape[0]}x{shape[1]}", *times)
+    return table
+
+
+def _between(contests: list[Contest], found: targets.Targets) -> Table:
+    """Compare lengths between the kernels' classes with the main length nearest to them."""
+    best: dict[tuple[int, str], float] = {}
+    for each in contests:
+        for name in each.ours:
+            key = (each.shape[1], name)
+            best[key] = min(best.get(key, float("inf")), each.times[name].minimum)
     table = Table(
-        f"one call on {SMALL[0]}x{SMALL[1]} float32",
-        ["call", "ns", "median"],
-        note=f"{interpreter}; peers through one more Python function",
+        "lengths between the classes",
+        ["ours", "columns", "ns/element", "of", "its ns/element", "ratio", "target", ""],
+        note="time for an element over that at the length `of`; best of all runs",
     )
-    for name, taken in samples.items():
-        table.add(name, min(taken), float(np.median(taken)))
+    for name in contests[0].ours:
+        for length, of in found.neighbours.items():
+            if (length, name) in best and (of, name) in best:
+                mine, its = best[length, name], best[of, name]
+                label = name.removeprefix("fastsoftmax ")
+                verdict = targets.verdict(mine / its, found.between)
+                table.add(label, length, mine, of, its, mine / its, found.between, verdict)
     return table
 
 
 def run(options: Options, progress: Progress) -> list[Table]:
-    """Run the shapes, then the small call."""
-    kernels = chosen(replace(options, variants=options.variants or (DEFAULT,)), "online", "float32")
-    if not options.isas:
-        kernels = once_each(kernels)
-    if not kernels:
+    """Run softmax, log-sum-exp, rows with denormal results, and the small call."""
+    softmax, sums = _kernels(options, "online"), _kernels(options, "normalizer")
+    if not softmax:
         return []
-    shapes = options.shapes or SHAPES
-    progress.expect(len(shapes) + 1)
-    tables = []
-    for shape in shapes:
-        progress.next(f"{shape[0]}x{shape[1]}")
-        tables.append(_compare(shape, kernels, 3 * options.rounds))
+    wanted = targets.load()
+    surveyed = peers.survey(options.threads)
+    own = QUICK_SHAPES if options.quick else (*wanted.softmax, *_lengths(wanted))
+    shapes = options.shapes or own
+    main = tuple(shape for shape in shapes if options.shapes or shape in wanted.softmax)
+    progress.expect(options.runs * (len(shapes) + len(main)) + 2)
+
+    def one(
+        contender: Callable[..., Contest], kernels: list[fs.Kernel], what: str
+    ) -> Callable[[Shape], Contest]:
+        def measure(shape: Shape) -> Contest:
+            progress.next(f"{what} {shape[0]}x{shape[1]}")
+            return contender(shape, kernels, surveyed.present, options)
+
+        return measure
+
+    def ratio(shape: Shape, kernel: fs.Kernel) -> float | None:
+        counts = kernel.variant == "exact" and options.threads == 1
+        return wanted.softmax.get(shape, {}).get(kernel.isa) if counts else None
+
+    threads = "one thread" if options.threads == 1 else f"{options.threads} threads"
+    data = f"N(0, {contest.SIGMA:g}^2), float32, {threads}"
+    note = (
+        "ours/peer: time over the fastest peer's in the same run, on minima, of the better of "
+        f"{options.runs} runs; ours/copy: over a copy of the same data{surveyed.note()}"
+    )
+    rows = _repeat(options.runs, shapes, one(contest.softmax, softmax, "softmax"))
+    tables = [_against(f"softmax, {data}", "rel error", note, rows, ratio)]
+    tables += [_everybody(EACH, rows), _between(rows, wanted)]
+    if sums:
+        found = _repeat(options.runs, main, one(contest.logsumexp, sums, "logsumexp"))
+
+        def limit(shape: Shape, kernel: fs.Kernel) -> float | None:
+            counts = kernel.variant == "exact" and options.threads == 1
+            return wanted.logsumexp if counts else None
+
+        tables += [_against(f"logsumexp, {data}", "abs error", note, found, limit)]
+        tables += [_everybody(EACH_LOGSUMEXP, found)]
+    progress.next("rows with denormal results")
+    tables.append(denormals.measure(softmax, surveyed.present, wanted.denormal, options))
     progress.next("one small call")
-    tables.append(_call_overhead(2 * options.rounds))
-    return tables
+    tables.append(small_call.measure(surveyed.present, wanted, options))
+    return [table for table in tables if table.rows]
 
 
 CASE = Case(
-    "peers", "exact softmax against other libraries, and the cost of a call", ("online",), run
+    "peers",
+    "exact softmax and logsumexp against other libraries, with targets",
+    ("online", "normalizer"),
+    run,
 )

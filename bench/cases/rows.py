@@ -40,9 +40,7 @@ def measure(workload: Workload, kernels: list[fs.Kernel], rounds: int) -> Table:
     inputs = workload.inputs()
     out = np.empty_like(inputs[0])
     exact = fs.reference.online(inputs[0])
-    calls: dict[str, Callable[..., object]] = {
-        name: partial(_into, softmax, out) for name, softmax in peers.installed(peers.USUAL).items()
-    }
+    calls: dict[str, Callable[[Float32], Float32]] = dict(peers.over(inputs, out, peers.USUAL))
     labels: dict[str, tuple[str, str | None]] = {name: (name, None) for name in calls}
     for kernel in kernels:
         calls[kernel.id] = partial(fs.online, variant=kernel.variant, isa=kernel.isa, out=out)
@@ -51,15 +49,11 @@ def measure(workload: Workload, kernels: list[fs.Kernel], rounds: int) -> Table:
     base = times[peers.USUAL[0]].minimum
     table = Table(workload.name, COLUMNS, note=NOTE)
     for name, call in calls.items():
-        call(inputs[0])
+        weights = call(inputs[0])
         each = times[name].per(workload.elements)
         row: list[Cell] = [*labels[name], each.minimum, each.median, base / times[name].minimum]
-        table.add(*row, *_figures(out, exact))
+        table.add(*row, *_figures(weights, exact))
     return table
-
-
-def _into(softmax: peers.Softmax, out: Float32, x: Float32) -> None:
-    softmax(x, out)
 
 
 def _figures(weights: Float32, exact: metrics.Float64) -> list[Cell]:

@@ -1,0 +1,82 @@
+"""Rows whose results, or the weights on the way there, are denormal: slow on most CPUs.
+
+weights: one logit is 0 and the others lie 88 to 103 below, where exp is denormal in float32.
+quotients: half of the row is 0 and half 80 to 87 below: exp is normal, and over the sum it is not.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import contest
+import fastsoftmax as fs
+import numpy as np
+import targets
+import timing
+from contest import SIGMA
+from data_sets import Float32, Shape, normal
+from peers import Peer
+from report import Table
+from study import Options
+
+SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
+QUICK_SHAPES = SHAPES[:1]
+
+
+def weights(shape: Shape) -> Float32:
+    """Draw rows with denormal weights."""
+    x = np.random.default_rng(list(shape)).uniform(-103.0, -88.0, shape).astype(np.float32)
+    x[:, shape[1] // 2] = 0.0
+    return x
+
+
+def quotients(shape: Shape) -> Float32:
+    """Draw rows with normal weights whose quotients are denormal."""
+    x = np.random.default_rng(list(shape)).uniform(-87.0, -80.0, shape).astype(np.float32)
+    x[:, ::2] = 0.0
+    return x
+
+
+KINDS: dict[str, Callable[[Shape], Float32]] = {"weights": weights, "quotients": quotients}
+
+
+def measure(
+    kernels: list[fs.Kernel], peers: tuple[Peer, ...], limit: float, options: Options
+) -> Table:
+    """Time each row of both kinds over normal ones."""
+    table = Table(
+        "rows in the denormal window",
+        ["rows", "denormal", "softmax", "ns/element", "of normal rows", "ratio", "target", ""],
+        note="ratio: time over that of rows N(0, 2^2) of the same shape, taken in turn; the "
+        "best time of each over all rounds",
+    )
+    for shape in QUICK_SHAPES if options.quick else SHAPES:
+        inputs = {"normal": normal(shape, SIGMA)} | {kind: KINDS[kind](shape) for kind in KINDS}
+        out = np.empty(shape, dtype=np.float32)
+        names = [contest.label(kernel) for kernel in kernels]
+        runs: dict[tuple[str, str], Callable[[], object]] = {}
+        for kind, x in inputs.items():
+            for name, kernel in zip(names, kernels, strict=True):
+                runs[name, kind] = partial(fs.online, x, kernel.variant, out=out, isa=kernel.isa)
+            for peer in peers:
+                runs[peer.name, kind] = peer.softmax(x, out, options.threads).run
+        times = _times(runs, options, shape[0] * shape[1])
+        for kind in KINDS:
+            for name in [*names, *(peer.name for peer in peers)]:
+                mine, usual = times[name, kind].minimum, times[name, "normal"].minimum
+                target = limit if name in names else None
+                verdict = targets.verdict(mine / usual, target)
+                rows = f"{shape[0]}x{shape[1]}"
+                table.add(rows, kind, name, mine, usual, mine / usual, target, verdict)
+    return table
+
+
+def _times(
+    runs: dict[tuple[str, str], Callable[[], object]], options: Options, elements: int
+) -> dict[tuple[str, str], timing.Timing]:
+    def call(run: Callable[[], object], _: None) -> None:
+        run()
+
+    calls = {" ".join(key): partial(call, run) for key, run in runs.items()}
+    seconds = contest.QUICK_SECONDS if options.quick else contest.SECONDS
+    found = timing.interleave(calls, [None], 10 * options.rounds, seconds)
+    return {key: found[" ".join(key)].per(elements) for key in runs}

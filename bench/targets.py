@@ -1,0 +1,44 @@
+"""What the case peers should reach: data/targets.json, and whether a figure does."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_sets import Shape
+
+STORED = Path(__file__).parent / "data" / "targets.json"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Upper limits, and the lengths that stand beside others."""
+
+    softmax: dict[Shape, dict[str, float]]
+    logsumexp: float
+    neighbours: dict[int, int]
+    between: float
+    denormal: float
+    call_shape: Shape
+    call_ns: dict[str, float]
+
+
+def load() -> Targets:
+    """Read the file."""
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    rows, columns = stored["call"]["shape"]
+    return Targets(
+        softmax={(row["shape"][0], row["shape"][1]): row["ratio"] for row in stored["softmax"]},
+        logsumexp=stored["logsumexp"]["ratio"],
+        neighbours={row["length"]: row["of"] for row in stored["between"]["neighbours"]},
+        between=stored["between"]["factor"],
+        denormal=stored["denormal"]["factor"],
+        call_shape=(rows, columns),
+        call_ns=stored["call"]["ns"],
+    )
+
+
+def verdict(figure: float, target: float | None) -> str | None:
+    """Say whether a figure keeps its target, None without one."""
+    if target is None:
+        return None
+    return "ok" if figure <= target else "MISS"
