@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from contest import COPY
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullLocator
 from report import Cell, Table
 
 mpl.use("Agg")
@@ -23,11 +24,12 @@ def draw(path: Path, heading: str, softmax: Table, logsumexp: Table | None) -> N
     )
     names = dict.fromkeys(itertools.chain.from_iterable(t.columns[1:] for t in tables))
     markers = dict(zip(names, itertools.cycle("osD^vP*X<>"), strict=False))
+    lengths = sorted({int(str(rows).partition("x")[2]) for rows in softmax.column("rows")})
     colours = dict(zip(names, itertools.cycle(mpl.color_sequences["tab10"]), strict=False))
     for axes, table in zip(panels[0], tables, strict=True):
         for name in table.columns[1:]:
             ours = name.startswith("fastsoftmax")
-            style = {"color": "0.6" if name == COPY else colours[name], "marker": markers[name]}
+            style = {"color": "0.2" if name == COPY else colours[name], "marker": markers[name]}
             inside, outside = _points(table.column("rows"), table.column(name))
             axes.plot(
                 *zip(*sorted(inside), strict=True) if inside else ([], []),
@@ -40,14 +42,34 @@ def draw(path: Path, heading: str, softmax: Table, logsumexp: Table | None) -> N
             if outside:
                 axes.plot(*zip(*outside, strict=True), ls="", ms=7, mfc="none", **style)
         axes.set(xscale="log", yscale="log", xlabel="columns", title=table.title.split(",")[0])
+        axes.set_xticks(_spread(lengths), [f"{n:,}" for n in _spread(lengths)], fontsize=7)
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(which="both", color="0.93")
     panels[0, 0].set_ylabel("ns per element (hollow: rows that fit no cache)")
-    panels[0, 0].legend(fontsize=7, frameon=False, ncols=2, loc="upper right")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        fontsize=8,
+        frameon=False,
+        ncols=6,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.05),
+    )
     figure.text(0.01, 0.01, heading, fontsize=6, color="0.4")
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    figure.tight_layout(rect=(0, 0.13, 1, 1))
     figure.savefig(path)
     plt.close(figure)
+
+
+def _spread(lengths: list[int]) -> list[int]:
+    """Leave out lengths whose labels would overlap."""
+    kept = lengths[:1]
+    for length in lengths:
+        if length >= 2 * kept[-1]:
+            kept.append(length)
+    return kept
 
 
 def _points(

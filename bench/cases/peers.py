@@ -26,7 +26,7 @@ ELEMENTS = 1 << 18
 COMMON = "avx2"
 #: What `online` runs when no variant is named.
 DEFAULT = inspect.signature(fs.online).parameters["variant"].default
-EACH, EACH_LOGSUMEXP = "softmax, ns/element of everybody", "logsumexp, ns/element of everybody"
+EACH, EACH_LOGSUMEXP = "softmax of everybody, ns/element", "logsumexp of everybody, ns/element"
 
 
 def _kernels(options: Options, operation: str) -> list[fs.Kernel]:

@@ -1,0 +1,156 @@
+"""Other libraries in the benchmark: each one here is right, and none of them is needed."""
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import fastsoftmax as fs
+import numpy as np
+import pytest
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+NAMES = (
+    "std::exp loop",
+    "numpy",
+    "scipy",
+    "torch",
+    "jax",
+    "XNNPACK",
+    "ONNX Runtime",
+    "OpenVINO",
+)
+
+# Other people's libraries may warn of what they like when they are imported.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Import modules of the benchmark as its own scripts do."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    return importlib.import_module
+
+
+def test_every_peer_has_a_test(bench: Load) -> None:
+    """The names below are those of the registry."""
+    assert tuple(peer.name for peer in bench("peers").PEERS) == NAMES
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_peer_is_right_or_says_why_it_is_absent(bench: Load, name: str, threads: int) -> None:
+    """Softmax and log-sum-exp within 1e-5 on rows of several lengths, again after a new run."""
+    surveyed = bench("peers").survey(threads, (name,))
+    if not surveyed.present:
+        assert surveyed.absent[name]
+        pytest.skip(surveyed.absent[name])
+    (peer,) = surveyed.present
+    for shape in ((1, 1), (7, 33), (64, 128), (3, 5000)):
+        x = np.random.default_rng(list(shape)).normal(0, 3, shape).astype(np.float32)
+        out = np.zeros_like(x)
+        bound = peer.softmax(x, out, threads)
+        for _ in range(2):
+            assert np.allclose(bound.run_once(), fs.reference.online(x), rtol=1e-5, atol=1e-30)
+        if peer.logsumexp:
+            found = peer.logsumexp(x, threads).run_once()
+            assert np.allclose(found, fs.reference.logsumexp(x), rtol=1e-5, atol=1e-5)
+
+
+def test_registry_without_any_peer(bench: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be imported is absent with its reason; the note of a table names it."""
+    peers, bound = bench("peers"), bench("bound")
+
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    for module in (bound, bench("array_peers"), bench("model_peers")):
+        monkeypatch.setattr(module, "library", missing)
+    peers.survey.cache_clear()
+    surveyed = peers.survey()
+    peers.survey.cache_clear()
+    assert tuple(peer.name for peer in surveyed.present) == NAMES[:2]
+    assert set(surveyed.absent) == set(NAMES[2:])
+    assert "No module named" in surveyed.absent["torch"]
+    assert all(name in surveyed.note() for name in NAMES[2:])
+
+
+def test_a_peer_that_is_wrong_or_crashes_is_absent(
+    bench: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Importing is not enough: a peer must also compute a softmax."""
+    peers, bound = bench("peers"), bench("bound")
+
+    def crash() -> None:
+        raise RuntimeError("illegal instruction")
+
+    wrong = peers.Peer("wrong", lambda x, out, threads: bound.keeping(lambda: x))
+    crashing = peers.Peer("crashing", lambda x, out, threads: bound.Bound(crash, lambda: out))
+    monkeypatch.setattr(peers, "PEERS", (wrong, crashing))
+    peers.survey.cache_clear()
+    surveyed = peers.survey()
+    peers.survey.cache_clear()
+    assert not surveyed.present
+    assert surveyed.absent["wrong"].startswith("off by")
+    assert surveyed.absent["crashing"] == "RuntimeError: illegal instruction"
+
+
+def test_targets_are_complete(bench: Load) -> None:
+    """Every shape has both ISAs, every length between the classes a shape to stand beside."""
+    targets = bench("targets")
+    wanted = targets.load()
+    stored = json.loads(targets.STORED.read_text(encoding="utf-8"))
+    assert len(wanted.softmax) == len(stored["softmax"]) == 11
+    assert all(set(ratios) == {"avx512", "avx2"} for ratios in wanted.softmax.values())
+    lengths = {columns for _, columns in wanted.softmax}
+    assert set(wanted.neighbours.values()) <= lengths
+    assert targets.verdict(0.5, 0.5) == "ok"
+    assert targets.verdict(0.51, 0.5) == "MISS"
+    assert targets.verdict(0.5, None) is None
+
+
+def test_denormal_rows_are_denormal(bench: Load) -> None:
+    """One kind has denormal weights, the other normal ones with denormal quotients."""
+    denormals = bench("denormals")
+    tiny = np.finfo(np.float32).tiny
+    for kind, make in denormals.KINDS.items():
+        x = make((4, 64)).astype(np.float64)
+        weights = np.exp(x - x.max(axis=1, keepdims=True))
+        small = weights < 0.5
+        results = weights / weights.sum(axis=1, keepdims=True)
+        assert (results[small] < tiny).all(), kind
+        assert (weights[small] < tiny).all() == (kind == "weights")
+
+
+def test_a_ratio_is_that_of_the_better_run(bench: Load) -> None:
+    """Two runs of one shape make one row, with the other run's ratio beside it."""
+    contest, case = bench("contest"), bench("cases.peers")
+    timing = bench("timing")
+    kernel = next(k for k in fs.kernels() if k.op == "online" and k.variant == "exact")
+    name = contest.label(kernel)
+
+    def run(ours: float, peer: float) -> Any:
+        times = {name: ours, "slow": 9.0, "quick": peer, contest.COPY: 0.5}
+        return contest.Contest(
+            (2, 33),
+            {name: kernel},
+            {key: timing.Timing(value, value) for key, value in times.items()},
+            {name: 1e-7, "slow": 1e-6, "quick": 2e-6},
+        )
+
+    contests = [run(2.0, 2.0), run(1.5, 2.0)]
+    table = case._against("title", "rel error", "", contests, lambda shape, kernel: 0.7)
+    assert len(table.rows) == 1
+    found = dict(zip(table.columns, table.rows[0], strict=True))
+    assert found["fastest peer"] == "quick"
+    assert found["ours/peer"] == pytest.approx(0.75)
+    assert found[""] == "MISS"
+    assert found["other runs"] == "1.00"
+    assert found["ours/copy"] == pytest.approx(3.0)
+    assert found["peer's rel error"] == 2e-6
+    everybody = case._everybody("all", contests)
+    assert everybody.rows == [["2x33", 1.5, 9.0, 2.0, 0.5]]
