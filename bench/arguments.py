@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
         "--threads", type=_count, metavar="N", default=1, help="threads of every library (1)"
     )
     made.add_argument(
+        "--aligned",
+        action="store_true",
+        help="case peers: arrays at multiples of 64 bytes, as XNNPACK and JAX have in any case",
+    )
+    made.add_argument(
         "--json", type=Path, metavar="FILE", help="also write machine, command and rows"
     )
     made.add_argument(

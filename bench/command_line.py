@@ -74,6 +74,7 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
         tuple(asked.shape),
         asked.runs or (1 if asked.quick else 2),
         asked.threads,
+        asked.aligned,
     )
     tables = _run(asked.case or list(CASES), options)
     if not tables:

@@ -46,8 +46,7 @@ class Contest:
 
 def softmax(shape: Shape, kernels: list[fs.Kernel], peers: tuple[Peer, ...], o: Options) -> Contest:
     """Let everybody take the softmax of rows of N(0, SIGMA^2)."""
-    x = normal(shape, SIGMA)
-    out = np.empty_like(x)
+    x, out = _arrays(shape, o)
     tied = {label(k): keep(partial(_online, k, x, out), out) for k in kernels}
     tied |= {peer.name: peer.softmax(x, out, o.threads) for peer in peers}
     tied[COPY] = keep(partial(np.copyto, out, x), out)
@@ -64,8 +63,7 @@ def logsumexp(
     shape: Shape, kernels: list[fs.Kernel], peers: tuple[Peer, ...], o: Options
 ) -> Contest:
     """Let everybody who can take the log-sum-exp of the same rows."""
-    x = normal(shape, SIGMA)
-    copied = np.empty_like(x)
+    x, copied = _arrays(shape, o)
     tied = {}
     for kernel in kernels:
         call = partial(fs.logsumexp, x, kernel.variant, isa=kernel.isa)
@@ -78,6 +76,23 @@ def logsumexp(
         return float(np.abs(found - exact).max())
 
     return race(shape, {label(k): k for k in kernels}, tied, o, error)
+
+
+def _arrays(shape: Shape, options: Options) -> tuple[Float32, Float32]:
+    """Draw the logits, and make room for as much: as NumPy places both, or aligned if asked."""
+    x = normal(shape, SIGMA)
+    if not options.aligned:
+        return x, np.empty_like(x)
+    placed = _aligned(shape)
+    placed[...] = x
+    return placed, _aligned(shape)
+
+
+def _aligned(shape: Shape) -> Float32:
+    """Allocate at a multiple of 64 bytes."""
+    memory = np.empty(4 * shape[0] * shape[1] + 64, dtype=np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : len(memory) - 64 + start].view(np.float32).reshape(shape)
 
 
 def _parts(x: Float32) -> int:

@@ -41,7 +41,7 @@ def draw(path: Path, heading: str, softmax: Table, logsumexp: Table | None) -> N
             )
             if outside:
                 axes.plot(*zip(*outside, strict=True), ls="", ms=7, mfc="none", **style)
-        axes.set(xscale="log", yscale="log", xlabel="columns", title=table.title.split(",")[0])
+        axes.set(xscale="log", yscale="log", xlabel="columns", title=table.title.split()[0])
         axes.set_xticks(_spread(lengths), [f"{n:,}" for n in _spread(lengths)], fontsize=7)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")

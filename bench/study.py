@@ -25,6 +25,7 @@ class Options:
     shapes: tuple[Shape, ...] = ()
     runs: int = 1
     threads: int = 1
+    aligned: bool = False
 
     @property
     def rounds(self) -> int:

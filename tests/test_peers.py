@@ -113,6 +113,17 @@ def test_targets_are_complete(bench: Load) -> None:
     assert targets.verdict(0.5, None) is None
 
 
+def test_aligned_arrays_are_aligned_and_hold_the_same_logits(bench: Load) -> None:
+    """At a multiple of 64 bytes, whatever the size."""
+    contest, study = bench("contest"), bench("study")
+    for shape in ((1, 1), (3, 5), (1000, 129)):
+        x, out = contest._arrays(shape, study.Options(aligned=True))
+        assert x.ctypes.data % 64 == out.ctypes.data % 64 == 0
+        assert x.shape == out.shape == shape
+        assert np.array_equal(x, contest._arrays(shape, study.Options())[0])
+        assert not np.shares_memory(x, out)
+
+
 def test_denormal_rows_are_denormal(bench: Load) -> None:
     """One kind has denormal weights, the other normal ones with denormal quotients."""
     denormals = bench("denormals")

@@ -152,6 +152,7 @@ def run(options: Options, progress: Progress) -> list[Table]:
         return wanted.softmax.get(shape, {}).get(kernel.isa) if counts else None
 
     threads = "one thread" if options.threads == 1 else f"{options.threads} threads"
+    threads += ", arrays aligned to 64 bytes" if options.aligned else ""
     data = f"N(0, {contest.SIGMA:g}^2), float32, {threads}"
     note = (
         "ours/peer: time over the fastest peer's in the same run, on minima, of the better of "
