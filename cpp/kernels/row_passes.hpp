@@ -69,32 +69,34 @@ template <class V> struct CompensatedLanes {
     }
 };
 
+/// take(j) + ... + take(j + Count - 1), added by a tree.
+template <int Count, class V, class F> FS_INLINE V tree_sum(const F &take, std::size_t j = 0) {
+    if constexpr (Count == 1)
+        return take(j);
+    else
+        return tree_sum<Count - Count / 2, V>(take, j) +
+               tree_sum<Count / 2, V>(take, j + (Count - Count / 2));
+}
+
 /// Sum of the weights of a row; writes them to y as well when Store says so. y may be x.
 template <bool Store, class V, class Weight>
 FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typename V::scalar *y,
                        std::size_t n) {
     constexpr std::size_t lanes = V::lanes;
-    // eight at once cost one lane 15 %: it has too few registers
-    constexpr std::size_t step = (lanes == 1 ? 4 : 8) * lanes, block = 256 * lanes;
+    constexpr int tree = lanes == 1 ? 4 : 8; // one lane has too few registers for eight: 15 % more
+    constexpr std::size_t block = 256 * lanes;
     const auto take = [&](std::size_t at) {
         const V w = weight(V::load(x + at));
         if constexpr (Store)
             w.store(y + at);
         return w;
     };
-    const auto take_four = [&](std::size_t at) {
-        return (take(at) + take(at + lanes)) + (take(at + 2 * lanes) + take(at + 3 * lanes));
-    };
     CompensatedSum total;
     for (std::size_t i = 0; i < n;) {
         const std::size_t end = n - i < block ? n : i + block;
         CompensatedLanes<V> sum;
-        for (; i + step <= end; i += step) {
-            if constexpr (step == 4 * lanes)
-                sum.add(take_four(i));
-            else
-                sum.add(take_four(i) + take_four(i + 4 * lanes));
-        }
+        for (; i + tree * lanes <= end; i += tree * lanes)
+            sum.add(tree_sum<tree, V>([&](std::size_t j) { return take(i + j * lanes); }));
         for (; i + lanes <= end; i += lanes)
             sum.add(take(i));
         if (i < end) {

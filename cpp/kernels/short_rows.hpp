@@ -11,6 +11,7 @@
 // V must have fold(). A row with an extreme or a non-finite maximum is left to the caller; no row's
 // bits depend on its neighbours, or on its place among them.
 #pragma once
+#include "common/variants.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/row_passes.hpp"
 #include "vec/concept.hpp"
@@ -65,13 +66,11 @@ template <class Variant, class V, int Vectors, bool Tail> class ShortRows {
                 const Weight weight(prepared[b], static_cast<int>(i));
                 const T *p = x(b * lanes + i);
                 T *w = scratch + (b * lanes + i) * vectors * lanes;
-                V even = V::set(0.0), odd = even;
-                for (std::size_t j = 0; j < vectors; ++j) {
+                v[i] = sum(vectors, [&](std::size_t j) {
                     const V value = weight(load(p, j));
                     value.store(w + j * lanes);
-                    (j % 2 ? odd : even) = (j % 2 ? odd : even) + value;
-                }
-                v[i] = even + odd;
+                    return value;
+                });
             }
             V::reciprocal(V::fold(v, [](V p, V q) { return p + q; })).store(factor[b]);
         }
@@ -91,6 +90,30 @@ template <class Variant, class V, int Vectors, bool Tail> class ShortRows {
                 else
                     p.store(y + j * lanes);
             }
+        }
+    }
+
+  private:
+    /// The weights of a row, lane by lane. Exact: few by a tree, more as in row_passes.hpp. The
+    /// other variants' errors are larger than what two plain sums round off.
+    template <class F> static FS_INLINE V sum(std::size_t vectors, const F &take) {
+        if constexpr (Vectors > 0) {
+            return tree_sum<Vectors, V>(take);
+        } else if constexpr (std::same_as<Variant, variant::exact>) {
+            CompensatedLanes<V> sums;
+            std::size_t j = 0;
+            for (; j + 8 <= vectors; j += 8)
+                sums.add(tree_sum<8, V>(take, j));
+            for (; j + 2 <= vectors; j += 2)
+                sums.add(tree_sum<2, V>(take, j));
+            if (j < vectors)
+                sums.add(take(j));
+            return sums.total + sums.lost;
+        } else {
+            V even = V::set(0.0), odd = even;
+            for (std::size_t j = 0; j < vectors; ++j)
+                (j % 2 ? odd : even) = (j % 2 ? odd : even) + take(j);
+            return even + odd;
         }
     }
 };

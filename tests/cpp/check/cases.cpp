@@ -98,6 +98,15 @@ const Kind<T> ordinary_kinds[] = {
          for (std::size_t i = 0; i < n; ++i)
              x[i] = static_cast<T>(scale * g.uniform(-1, 1));
      }},
+    // each weight but one is about half of the last place of the sum
+    {"one above many",
+     [](Random &, T *x, std::size_t n, std::size_t r) {
+         const double last_place = sizeof(T) == 4 ? -15.942 : -36.044; // ln of 2^-23, 2^-52
+         constexpr double part[] = {0.5, 0.59, 0.61, 0.75};
+         std::fill(x, x + n, static_cast<T>(last_place + std::log(part[r % 4])));
+         if (n > 0)
+             x[r % n] = 0;
+     }},
     {"ascending",
      [](Random &, T *x, std::size_t n, std::size_t r) {
          for (std::size_t i = 0; i < n; ++i) {
