@@ -177,3 +177,8 @@ def test_caller_keeps_denormals(online_kernel: fs.Kernel) -> None:
     kept = np.full(64, smallest) * np.ones(64, dtype=online_kernel.dtype)
     assert (kept == smallest).all()
     assert (kept != 0).all()
+
+
+def test_empty_axis_with_rows_without_number() -> None:
+    """No walk over rows in which there is nothing to do."""
+    assert fs.online(np.empty((2**40, 0), dtype=np.float32)).shape == (2**40, 0)

@@ -94,6 +94,17 @@ def test_constant_rows(exact_online_kernel: fs.Kernel, value: float) -> None:
         assert_exact(run(exact_online_kernel, x), x, wanted)
 
 
+@pytest.mark.parametrize("offset", [0.0, 5.3, 8000.346])
+def test_attention_sinks(exact_online_kernel: fs.Kernel, offset: float) -> None:
+    """One maximum and many equal small weights: each addition to its lane rounds the same way."""
+    rng = np.random.default_rng(5)
+    for n in (33, 64, 128, 240, 256, 257, 512, 1024, 4096, 100003):
+        for below in (*rng.uniform(5, 18, 8 if n < 5000 else 2), 15.586):
+            x = np.full((3, n), typed(exact_online_kernel, offset - below))
+            x[[0, 1, 2], [0, n // 2, n - 1]] = offset
+            assert_exact(run(exact_online_kernel, x), x)
+
+
 def test_real_logits(exact_online_kernel: fs.Kernel) -> None:
     """Attention logits of a real encoder."""
     if not DATA.exists():

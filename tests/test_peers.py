@@ -120,7 +120,8 @@ def test_targets_are_complete(bench: Load) -> None:
     wanted = targets.load()
     stored = json.loads(targets.STORED.read_text(encoding="utf-8"))
     assert len(wanted.softmax) == len(stored["softmax"]) == 11
-    assert all(set(ratios) == {"avx512", "avx2"} for ratios in wanted.softmax.values())
+    isas = {"avx512", "avx2"}  # by name: the targets are set for these
+    assert all(set(ratios) == isas for ratios in wanted.softmax.values())
     lengths = {columns for _, columns in wanted.softmax}
     assert set(wanted.neighbours.values()) <= lengths
     assert targets.verdict(0.5, 0.5) == "ok"

@@ -97,11 +97,17 @@ def test_bad_numbers_of_threads(threads: Any, error: type[Exception]) -> None:
             f(x, threads=threads)
 
 
+def test_integers_of_other_kinds() -> None:
+    """What has __index__ is a number of threads, as it is an axis."""
+    x = _logits((2, 8))
+    assert np.array_equal(fs.online(x, threads=np.int64(2)), fs.online(x))  # type: ignore[arg-type]
+
+
 def test_the_environment_sets_the_default() -> None:
     """FASTSOFTMAX_NUM_THREADS is read once; nonsense is refused at import, in words."""
     code = "import fastsoftmax; print(fastsoftmax.info()['threads by default'])"
     assert output("-c", code, FASTSOFTMAX_NUM_THREADS="3").strip() == "3"
-    for value in ("0", "-2", "two", "1e3", "2 "):
+    for value in ("0", "-2", "two", "1e3", "2 ", "5000"):
         result = python("-c", "import fastsoftmax", FASTSOFTMAX_NUM_THREADS=value)
         assert result.returncode != 0
         assert "FASTSOFTMAX_NUM_THREADS" in result.stderr

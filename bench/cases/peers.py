@@ -23,7 +23,7 @@ QUICK_SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
 #: Elements of a shape that is there for its length alone.
 ELEMENTS = 1 << 18
 #: The ISA that most machines have, measured beside the best one.
-COMMON = "avx2"
+COMMON = "avx2"  # by name: the targets of the peers are set for it
 #: What `online` runs when no variant is named.
 DEFAULT = inspect.signature(fs.online).parameters["variant"].default
 EACH, EACH_LOGSUMEXP = "softmax of everybody, ns/element", "logsumexp of everybody, ns/element"

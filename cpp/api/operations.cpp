@@ -40,6 +40,8 @@ template <class T> void online(Array<const T> x, Array<T> y, std::size_t axis, O
     if (!std::ranges::equal(x.shape, y.shape))
         throw std::invalid_argument("x and y differ in shape");
     const KernelRow &kernel = choose_kernel("online", options.variant, dtype_name<T>, options.isa);
+    if (axis < x.shape.size() && x.shape[axis] == 0)
+        return; // however many rows there are, nothing is in them
     each_block<T>(
         x, y, axis, split_for(kernel, options),
         [&](const T *from, std::ptrdiff_t from_stride, T *to, std::ptrdiff_t to_stride,

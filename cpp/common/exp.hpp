@@ -4,7 +4,7 @@
 //
 // Softmax needs e^x only up to a factor common to the row, so the row maximum m is not subtracted
 // from x: rounding x - m would cost up to 9.5e-7 at x - m = -20. A power of two, exact, brings the
-// row into range instead. The weight of m itself lies in [1, 2).
+// row into range instead. The weight of m itself lies in [1, 2].
 //
 // Reduction. With a fused multiply-add r takes one rounding (float) and ln 2 rounded to float is
 // off by 2.7e-9, which costs 2.7e-9 * (m - x): the rest cancels in the quotient. Without one, and
@@ -124,6 +124,8 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
     /// From here on m is subtracted first.
     static constexpr T limit() { return C::limit(V::fused); }
     static constexpr double domain() { return C::lowest; }
+    static constexpr int operations() { return 8 + 2 * Degree + (C::one_step(V::fused) ? 0 : 2); }
+    static constexpr const char *method() { return nullptr; }
 
     /// What depends on m, for as many rows as V has lanes; and the weight for one of those rows.
     struct Prepared {

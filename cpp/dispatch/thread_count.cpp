@@ -53,10 +53,12 @@ const Requested &requested() {
         const std::string_view text(value);
         const auto [end, error] =
             std::from_chars(text.data(), text.data() + text.size(), request.threads);
-        if (error != std::errc() || end != text.data() + text.size() || request.threads < 1) {
+        if (error != std::errc() || end != text.data() + text.size() || request.threads < 1 ||
+            request.threads > most_threads) {
             request.threads = 0;
             request.problem = "FASTSOFTMAX_NUM_THREADS is '" + std::string(text) +
-                              "'; unset it or set it to a number from 1 up";
+                              "'; unset it or set it to a number from 1 to " +
+                              std::to_string(most_threads);
         }
         return request;
     }();

@@ -1,5 +1,7 @@
 #include "dispatch/thread_pool.hpp"
+#include "dispatch/thread_count.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -21,7 +23,8 @@ class Pool {
                 part(i);
             return;
         }
-        start(parts - 1);
+        // parts are taken as threads come free, so fewer threads than parts will do
+        start(std::min(parts - 1, 2 * usable_cpus()));
         Job job{part, parts};
         {
             const std::lock_guard lock(mutex_);

@@ -2,7 +2,7 @@
 // it.
 //
 // Strides count elements and run between rows; within a row elements are neighbours. Kernels touch
-// nothing outside the rows given, and accept any alignment.
+// nothing outside the rows given, and accept any alignment that elements have.
 #pragma once
 #include <cstddef>
 

@@ -42,8 +42,16 @@ constexpr KernelRow row_of() {
                   info.bound,
                   info.bound_kind,
                   invoke<Kernel>};
-    if constexpr (requires { typename Variant::template Weight<V, false>; })
-        row.variant.domain = Variant::template Weight<V, false>::domain(); // differs by dtype
+    // what differs by ISA and dtype
+    if constexpr (requires { typename Variant::template Weight<V, false>; }) {
+        using Weight = typename Variant::template Weight<V, false>;
+        row.variant.domain = Weight::domain();
+        if constexpr (requires { Weight::operations(); }) {
+            row.variant.operations = Weight::operations();
+            if (Weight::method())
+                row.variant.source = Weight::method();
+        }
+    }
     if constexpr (std::same_as<Variant, variant::exact>) {
         row.bound = Kernel::exact_bound;
         row.bound_kind = Kernel::exact_bound_kind;

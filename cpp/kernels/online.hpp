@@ -2,7 +2,10 @@
 //
 // Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write);
 // while the row stays in cache the last two cost little. Taking m first, rather than a running
-// maximum, makes the weights of a row comparable, so that a surrogate needs no rescale.
+// maximum, makes the weights of a row comparable, so that a surrogate needs no rescale. Other forms
+// where they pay: rows of up to 256 elements are reduced together (short_rows.hpp), large batches
+// of 2048 to 16384 bypass the cache (streamed_rows.hpp), rows of `exact` from 393216 on are read
+// once, by blocks (long_rows.hpp).
 //
 // Error: exact, float32, relative error of each probability <= 5e-7 for x - m > -20, absolute <=
 // 3e-7 anywhere; float64 <= 4e-15. Surrogates: |h - e^d| as the table says; if |h / e^d - 1| <= eps
@@ -33,7 +36,7 @@ template <class Variant, class V> struct Online {
         }
         if constexpr (Streams<V>) {
             if (StreamedRows<Variant, V>::pays(a))
-                return StreamedRows<Variant, V>::run(a, weigh_row);
+                return streamed_rows(a);
         }
         if constexpr (std::same_as<Variant, variant::exact>) {
             if (LongRows<V>::takes(a))
@@ -68,7 +71,11 @@ template <class Variant, class V> struct Online {
             });
     }
 
-    static void long_rows(const Arguments &a) {
+    // Not inlined: their scratch space would grow the stack frame of every call
+    __attribute__((noinline)) static void streamed_rows(const Arguments &a) {
+        StreamedRows<Variant, V>::run(a, weigh_row);
+    }
+    __attribute__((noinline)) static void long_rows(const Arguments &a) {
         for (std::size_t r = 0; r < a.rows; ++r) {
             const auto i = static_cast<std::ptrdiff_t>(r);
             if (!LongRows<V>::row(a.x + i * a.x_stride, a.y + i * a.y_stride, a.n))

@@ -39,7 +39,7 @@ class FlushDenormals {
         __asm__ __volatile__("mrs %0, fpcr" : "=r"(word));
         return word;
     }
-    static void write(Word word) { __asm__ __volatile__("msr fpcr, %0" : : "r"(word)); }
+    static void write(Word word) { __asm__ __volatile__("msr fpcr, %0" : : "r"(word) : "memory"); }
 #else
 #error "fastsoftmax knows x86-64 and AArch64 only"
 #endif

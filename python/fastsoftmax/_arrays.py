@@ -77,14 +77,16 @@ def checked_axis(axis: object, dimensions: int) -> int:
     return value
 
 
-def checked_threads(threads: object) -> None:
-    """Refuse what isn't None or an int that could be a number of threads."""
+def checked_threads(threads: object) -> int | None:
+    """`threads` as an int that could be a number of threads, or None."""
     if threads is None:
-        return
-    if isinstance(threads, bool) or not isinstance(threads, int):
+        return None
+    if isinstance(threads, (bool, np.bool_)) or not hasattr(threads, "__index__"):
         raise TypeError(f"threads must be an integer or None, not {threads!r}")
-    if not 1 <= threads <= _core.most_threads:
-        raise ValueError(f"threads is {threads}; it may be 1 to {_core.most_threads}")
+    value = operator.index(threads)
+    if not 1 <= value <= _core.most_threads:
+        raise ValueError(f"threads is {value}; it may be 1 to {_core.most_threads}")
+    return value
 
 
 def checked_name(value: object, what: str) -> str:

@@ -21,7 +21,6 @@ namespace fsm = fastsoftmax;
 
 namespace {
 
-constexpr long most_threads = 4096;
 constexpr std::size_t worth_releasing = 8192; // elements: 36 us on scalar, 3 us on AVX-512
 
 struct Numpy {
@@ -127,7 +126,7 @@ bool read_options(nb::handle variant, nb::handle isa, nb::handle threads, fsm::O
         if (!PyLong_CheckExact(threads.ptr()))
             return false;
         const long count = PyLong_AsLong(threads.ptr());
-        if (count < 1 || count > most_threads) {
+        if (count < 1 || count > fsm::most_threads) {
             PyErr_Clear();
             return false;
         }
@@ -201,7 +200,7 @@ nb::object reduce(nb::handle logits, nb::handle variant, nb::handle axis, nb::ha
     {
         const Buffer a(first, true);
         const Buffer b(Results > 1 ? second : first, true);
-        run(x.elements(), [&] {
+        run(std::max(x.elements(), a.elements()), [&] {
             with_dtype(x.is_double(), [&](auto zero) {
                 using T = decltype(zero);
                 f(x.array<const T>(), a.array<T>().data, b.array<T>().data,
@@ -320,8 +319,12 @@ NB_MODULE(_core, module) {
         return fsm::environment_problem().empty() ? fsm::threads_problem()
                                                   : fsm::environment_problem();
     });
+    module.def("default_isa", [](const std::string &op) {
+        const fsm::KernelRow *row = fsm::find_kernel(op, "exact", "float32");
+        return std::string(row ? row->isa : "");
+    });
     module.def("default_threads", &fsm::default_threads);
     module.attr("compiler") = fsm::compiler();
-    module.attr("most_threads") = most_threads;
+    module.attr("most_threads") = fsm::most_threads;
     module.attr("version") = fsm::version();
 }

@@ -69,8 +69,9 @@ def online(
     bound of the weight; if ``|h(d)/exp(d) - 1| <= eps`` over a row, the total variation is at most
     ``eps / (1 - eps)`` and the Kullback-Leibler divergence at most ``log((1 + eps) / (1 - eps))``.
 
-    Edges: -inf, and anything 87.25 (float64: 708) or more below the maximum, gets exactly 0; so
-    does what lies below a surrogate's domain. A row of -inf only, or with NaN or +inf, is all NaN.
+    Edges: -inf gets exactly 0, and so does what lies 87.34 (float64: 708.4) or more below the
+    maximum, where exp is no normal number; from 87.25 (708) on that may be so already. Below a
+    surrogate's domain it is 0, too. A row of -inf only, or with NaN or +inf, is all NaN.
     An empty axis gives an empty result.
 
     References
@@ -90,8 +91,8 @@ def online(
     if result is not False:
         return result
     x = checked_array(logits)
-    axis = checked_axis(axis, x.ndim)
-    _check_options(variant, threads, isa)
+    axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)
+    _check_names(variant, isa)
     target = np.empty_like(x, subok=False) if out is None else checked_out(out, x)
     result = _core.online(x, target, variant, axis, threads, isa)
     if result is False:  # x and out overlap without being the same
@@ -146,8 +147,9 @@ def normalizer(
     result = _core.normalizer(logits, variant, axis, threads, isa)
     if result is False:
         x = checked_array(logits)
-        _check_options(variant, threads, isa)
-        result = _core.normalizer(x, variant, checked_axis(axis, x.ndim), threads, isa)
+        _check_names(variant, isa)
+        axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)
+        result = _core.normalizer(x, variant, axis, threads, isa)
     m, s = _finished(result)
     return m[()], s[()]
 
@@ -192,8 +194,9 @@ def logsumexp(
     result = _core.logsumexp(logits, variant, axis, threads, isa)
     if result is False:
         x = checked_array(logits)
-        _check_options(variant, threads, isa)
-        result = _core.logsumexp(x, variant, checked_axis(axis, x.ndim), threads, isa)
+        _check_names(variant, isa)
+        axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)
+        result = _core.logsumexp(x, variant, axis, threads, isa)
     return _finished(result)[()]
 
 
@@ -245,15 +248,15 @@ def scan(
     result = _core.scan(logits, variant, axis, threads, isa)
     if result is False:
         x = checked_array(logits)
-        _check_options(variant, threads, isa)
-        result = _core.scan(x, variant, checked_axis(axis, x.ndim), threads, isa)
+        _check_names(variant, isa)
+        axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)
+        result = _core.scan(x, variant, axis, threads, isa)
     m, s = _finished(result)
     return m[()], s[()]
 
 
-def _check_options(variant: object, threads: object, isa: object) -> None:
+def _check_names(variant: object, isa: object) -> None:
     checked_name(variant, "variant")
-    checked_threads(threads)
     if isa is not None and not checked_name(isa, "isa"):
         known = ", ".join(_core.isas(False))
         raise ValueError(f"isa is empty; leave it out or pass one of: {known}")

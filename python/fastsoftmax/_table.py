@@ -1,6 +1,5 @@
 """The table of kernels as Python sees it."""
 
-import os
 import platform
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,11 +106,7 @@ def isas(*, all: bool = False) -> list[str]:
 
 def info() -> dict[str, Any]:
     """Version, machine and choice of instruction set: what a bug report should contain."""
-    best: dict[str, str] = {}
-    forced = os.environ.get("FASTSOFTMAX_ISA", "")
-    for kernel in _kernels():
-        if kernel.available and best.get(kernel.op) != forced:
-            best[kernel.op] = kernel.isa
+    operations = dict.fromkeys(kernel.op for kernel in _kernels())
     return {
         "fastsoftmax": _core.version,
         "compiler": _core.compiler,
@@ -120,7 +115,7 @@ def info() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "isas available": isas(),
         "isas compiled": isas(all=True),
-        "isa by default": best,
+        "isa by default": {op: _core.default_isa(op) for op in operations},
         "threads by default": _core.default_threads(),
         "kernels": len(_kernels()),
     }

@@ -64,6 +64,15 @@ const Kind<T> ordinary_kinds[] = {
          constexpr double value[] = {3.1415926, 0, -77.7, 1e30, -1e30, 1e-40};
          std::fill(x, x + n, static_cast<T>(value[r % 6]));
      }},
+    // every addition to the lane that holds the maximum rounds the same way
+    {"attention sink",
+     [](Random &g, T *x, std::size_t n, std::size_t r) {
+         constexpr double top[] = {0, 5.3, 8000.346};
+         const double below = 5 + static_cast<double>(g.below(1300)) / 100;
+         std::fill(x, x + n, static_cast<T>(top[r % 3] - below));
+         if (n > 0)
+             x[g.below(n)] = static_cast<T>(top[r % 3]);
+     }},
     {"-inf mixed in",
      [](Random &g, T *x, std::size_t n, std::size_t) {
          normal(g, x, n, 2, 1);
