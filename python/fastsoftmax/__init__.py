@@ -1,4 +1,4 @@
-"""The fastest softmax family on a CPU: exact, or with surrogates of exp, behind one function.
+"""Softmax on the CPU, fast and exact, or with surrogates of exp, behind one function.
 
 >>> import numpy as np, fastsoftmax
 >>> fastsoftmax.online(np.array([0.0, 1.0], dtype=np.float32)).round(3).tolist()
