@@ -1,0 +1,90 @@
+// What Python hands over, as the C++ API takes it: buffers of ndarrays.
+#pragma once
+#include "fastsoftmax/fastsoftmax.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <stdexcept>
+
+namespace fastsoftmax::python {
+
+namespace nb = nanobind;
+
+/// Filled when the module is imported, never freed: its types outlive us.
+struct Numpy {
+    nb::object ndarray, empty, empty_like, float32, float64;
+};
+extern Numpy *numpy;
+
+/// A buffer of an exact ndarray of native float32 or float64, given back at the end.
+class Buffer {
+  public:
+    Buffer(nb::handle object, bool writable) {
+        if (reinterpret_cast<PyObject *>(Py_TYPE(object.ptr())) != numpy->ndarray.ptr())
+            return;
+        if (PyObject_GetBuffer(object.ptr(), &view_, writable ? PyBUF_RECORDS : PyBUF_RECORDS_RO) !=
+            0) {
+            PyErr_Clear();
+            return;
+        }
+        held_ = true;
+        // NumPy puts "=" before the type of elements that may lie at odd addresses
+        const std::string_view format = view_.format ? view_.format : "";
+        good_ = format == "f" || format == "d" || format == "=f" || format == "=d";
+    }
+    ~Buffer() {
+        if (held_)
+            PyBuffer_Release(&view_);
+    }
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
+
+    explicit operator bool() const { return good_; }
+    bool is_double() const { return view_.itemsize == sizeof(double); }
+    std::size_t dimensions() const { return static_cast<std::size_t>(view_.ndim); }
+    std::size_t elements() const {
+        return static_cast<std::size_t>(view_.len) / static_cast<std::size_t>(view_.itemsize);
+    }
+    /// Py_ssize_t is ptrdiff_t here, and extents are never negative.
+    std::span<const std::size_t> shape() const {
+        return {reinterpret_cast<const std::size_t *>(view_.shape), dimensions()};
+    }
+    std::span<const std::ptrdiff_t> strides() const { return {view_.strides, dimensions()}; }
+    template <class T> Array<T> array() const {
+        return {static_cast<T *>(view_.buf), shape(), strides()};
+    }
+    template <class T> T *contiguous() const {
+        if (!good_ || view_.ndim != 1 || is_double() != (sizeof(T) == 8) ||
+            (view_.shape[0] > 1 && view_.strides[0] != static_cast<Py_ssize_t>(sizeof(T))))
+            throw std::invalid_argument("wants contiguous 1-D arrays of one float dtype");
+        return static_cast<T *>(view_.buf);
+    }
+
+    bool same_layout(const Buffer &other) const {
+        return view_.buf == other.view_.buf && std::ranges::equal(strides(), other.strides());
+    }
+    bool overlaps(const Buffer &other) const {
+        const auto [a, a_end] = extent();
+        const auto [b, b_end] = other.extent();
+        return a < b_end && b < a_end;
+    }
+
+  private:
+    std::pair<std::uintptr_t, std::uintptr_t> extent() const {
+        std::uintptr_t low = reinterpret_cast<std::uintptr_t>(view_.buf), high = low;
+        if (view_.len == 0)
+            return {low, low};
+        for (std::size_t i = 0; i < dimensions(); ++i) {
+            const auto reach = static_cast<std::uintptr_t>(view_.strides[i] * (view_.shape[i] - 1));
+            (view_.strides[i] < 0 ? low : high) += reach; // wraps to the right address
+        }
+        return {low, high + static_cast<std::uintptr_t>(view_.itemsize)};
+    }
+
+    Py_buffer view_;
+    bool held_ = false, good_ = false;
+};
+
+} // namespace fastsoftmax::python
