@@ -1,27 +1,13 @@
-// Feeds the rows of a strided array to a kernel, in blocks that it takes: elements of a row side by
-// side, rows at one stride.
-//
-// Rows that lie so already are passed as they are, all at once where one stride describes them.
-// Others are gathered into a scratch buffer, and results scattered from it. The buffer holds 256
-// KiB, or 16 rows where that is no more than 16 MiB (neighbouring rows share cache lines), or one
-// row: never more, however large the array.
+// Feeds the rows of a job to a kernel, in blocks and ways that layout.hpp chooses, from as many
+// threads as are worthwhile.
 #pragma once
+#include "dispatch/registry.hpp"
 #include "dispatch/thread_pool.hpp"
-#include "fastsoftmax/fastsoftmax.hpp"
-#include "outer_loop.hpp"
-#include "row_view.hpp"
-#include <memory>
+#include "layout.hpp"
+
+#include <cstring>
 
 namespace fastsoftmax {
-
-/// Rows that the scratch buffer takes.
-inline std::size_t scratch_rows(std::size_t rows, std::size_t row_bytes) {
-    constexpr std::size_t usual = std::size_t{256} << 10, most = std::size_t{16} << 20;
-    constexpr std::size_t line = 16;
-    const std::size_t fit = usual / std::max<std::size_t>(row_bytes, 1);
-    const std::size_t wanted = row_bytes <= most / line ? std::max(fit, line) : fit;
-    return std::clamp<std::size_t>(wanted, 1, rows);
-}
 
 /// How a job may be split: over how many threads, and how many elements make waking one worthwhile
 /// (about 20 us of work).
@@ -35,55 +21,138 @@ struct Split {
     }
 };
 
-/// Calls f(x, x_stride, y, y_stride, rows, number of the first row), strides in elements, from
-/// several threads at once as `split` allows. y may be absent (no data, no strides): then f gets
-/// nullptr for it.
-template <class T, class F>
-void each_block(Array<const T> x, Array<T> y, std::size_t axis, const Split &split, const F &f) {
-    const std::size_t n = x.shape[axis], all_rows = count_rows(x.shape, axis, sizeof(T));
-    if (all_rows == 0)
-        return;
-    const bool writes = !y.strides.empty();
-    const OuterLoop outer(x.shape, x.strides, y.strides, axis);
-    const RowView<const T> xs{x.data, outer.x_row(), x.strides[axis]};
-    const RowView<T> ys{y.data, outer.y_row(), writes ? y.strides[axis] : RowView<T>::size};
-    const std::size_t group = outer.rows();
-    const bool read_direct = xs.direct(group, n) && outer.x_multiple_of(sizeof(T));
-    const bool write_direct = !writes || (ys.direct(group, n) && outer.y_multiple_of(sizeof(T)));
-    const bool direct = read_direct && write_direct;
-    const std::size_t block = direct ? group : scratch_rows(group, n * sizeof(T));
+/// One thread's share of a job. Operation calls the kernel:
+///   rows(x, x_stride, y, y_stride, rows, n, number of the first row), strides in elements;
+///   columns(arguments, number of the first row) likewise;
+///   nothing: what a row gets where its mask has left nothing.
+template <class T, class Operation> class BlockWalk {
+  public:
+    BlockWalk(const RowsJob<T> &job, const Layout &layout, const KernelRow &kernel,
+              const Operation &operation)
+        : job_(job), layout_(layout), kernel_(kernel), operation_(operation),
+          scratch_(layout.scratch_size) {}
 
-    // rows begin .. end of the whole array, by their number in C order
-    const auto walk = [&](std::size_t begin, std::size_t end) {
-        const auto scratch = std::make_unique_for_overwrite<T[]>(direct ? 0 : block * n);
-        const RowView<T> buffer{scratch.get(), static_cast<std::ptrdiff_t>(n * sizeof(T)),
-                                sizeof(T)};
-        outer.each([&](std::ptrdiff_t x_offset, std::ptrdiff_t y_offset, std::size_t first) {
+    /// Rows begin .. end, by their number.
+    void run(std::size_t begin, std::size_t end) const {
+        const std::size_t group = job_.outer.rows();
+        job_.outer.each([&](const Offsets &offsets, std::size_t first) {
             if (first >= end || first + group <= begin)
                 return;
             const std::size_t last = std::min(group, end - first);
-            for (std::size_t r = begin > first ? begin - first : 0; r < last; r += block) {
-                const std::size_t rows = std::min(block, last - r);
-                const RowView<const T> from = xs.moved(x_offset).from_row(r);
-                const RowView<T> to = writes ? ys.moved(y_offset).from_row(r) : ys;
-                if (!read_direct)
-                    copy_rows(from, buffer, from, rows, n);
-                const RowView<T> target = write_direct ? to : buffer;
-                f(read_direct ? from.data : buffer.data,
-                  read_direct ? from.stride() : buffer.stride(), target.data, target.stride(), rows,
-                  first + r);
-                if (!write_direct)
-                    copy_rows(buffer, to, to, rows, n);
-            }
+            for (std::size_t r = begin > first ? begin - first : 0; r < last; r += layout_.block)
+                block(offsets, r, std::min(layout_.block, last - r), first + r);
         });
-    };
-    const int parts = split.parts(all_rows, n);
+    }
+
+  private:
+    static constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(T));
+
+    void block(Offsets at, std::size_t r, std::size_t rows, std::size_t number) const {
+        for (std::size_t k = 0; k < operands; ++k)
+            at[k] += static_cast<std::ptrdiff_t>(r) * job_.outer.stride(static_cast<Operand>(k));
+        const void *x = static_cast<const char *>(job_.x) + at[logits];
+        void *y = job_.y ? static_cast<char *>(job_.y) + at[results] : nullptr;
+        const std::ptrdiff_t x_row = job_.outer.stride(logits), y_row = job_.outer.stride(results);
+        T *z = layout_.in_result ? static_cast<T *>(y) : scratch_.data();
+        const std::size_t length = job_.n + (job_.sink ? 1 : 0);
+        switch (layout_.way) {
+        case Way::rows:
+            return operation_.rows(static_cast<const T *>(x), x_row / size, static_cast<T *>(y),
+                                   y_row / size, rows, job_.n, number);
+        case Way::columns:
+            return operation_.columns({static_cast<const T *>(x), job_.x_step / size, z,
+                                       layout_.stride, static_cast<T *>(y), job_.y_step / size,
+                                       nullptr, nullptr, rows, job_.n},
+                                      number);
+        case Way::prepared_rows:
+            prepare({x, job_.format, x_row, job_.x_step, mask(at), job_.mask_kind,
+                     job_.outer.stride(masks), job_.mask_step, job_.scale, z, layout_.stride, rows,
+                     job_.n});
+            place_sinks(at, z + job_.n, layout_.stride, rows);
+            operation_.rows(z, layout_.stride, y ? z : nullptr, layout_.stride, rows, length,
+                            number);
+            if (y)
+                clear_masked(at, z, layout_.stride, 1, rows);
+            if (y && !layout_.in_result)
+                finish({z, layout_.stride, y, job_.format, y_row, job_.y_step, rows, job_.n});
+            return;
+        case Way::prepared_columns:
+            prepare({x, job_.format, job_.x_step, x_row, mask(at), job_.mask_kind, job_.mask_step,
+                     job_.outer.stride(masks), job_.scale, z, layout_.stride, job_.n, rows});
+            place_sinks(at, z + static_cast<std::ptrdiff_t>(job_.n) * layout_.stride, 1, rows);
+            operation_.columns({z, layout_.stride, z, layout_.stride, y ? z : nullptr,
+                                layout_.stride, nullptr, nullptr, rows, length},
+                               number);
+            if (y) {
+                clear_masked(at, z, 1, layout_.stride, rows);
+                finish({z, layout_.stride, y, job_.format, job_.y_step, y_row, job_.n, rows});
+            }
+        }
+    }
+
+    void prepare(const PrepareArguments<T> &a) const { kernel_.conversions->prepare(&a); }
+    void finish(const FinishArguments<T> &a) const { kernel_.conversions->finish(&a); }
+
+    const char *mask(const Offsets &at) const {
+        return job_.mask ? static_cast<const char *>(job_.mask) + at[masks] : nullptr;
+    }
+
+    /// A sink is one more logit at the end of its row.
+    void place_sinks(const Offsets &at, T *z, std::ptrdiff_t stride, std::size_t rows) const {
+        if (!job_.sink)
+            return;
+        const char *sink = reinterpret_cast<const char *>(job_.sink) + at[sinks];
+        for (std::size_t r = 0; r < rows; ++r, z += stride, sink += job_.outer.stride(sinks))
+            std::memcpy(z, sink, sizeof(T));
+    }
+
+    /// Rows of NaN are looked at again: where the mask left nothing, that is no error.
+    void clear_masked(const Offsets &at, T *z, std::ptrdiff_t row, std::ptrdiff_t step,
+                      std::size_t rows) const {
+        if (!job_.mask || job_.n == 0)
+            return;
+        for (std::size_t r = 0; r < rows; ++r, z += row)
+            if (*z != *z &&
+                !any_kept(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
+                for (std::size_t i = 0; i < job_.n; ++i)
+                    z[static_cast<std::ptrdiff_t>(i) * step] = operation_.nothing;
+    }
+    bool any_kept(const char *mask) const {
+        for (std::size_t i = 0; i < job_.n; ++i, mask += job_.mask_step) {
+            if (job_.mask_kind == MaskKind::keep) {
+                if (*mask)
+                    return true;
+                continue;
+            }
+            T value;
+            std::memcpy(&value, mask, sizeof(T));
+            if (!(value <= std::numeric_limits<T>::lowest() / 2))
+                return true;
+        }
+        return false;
+    }
+
+    const RowsJob<T> &job_;
+    const Layout &layout_;
+    const KernelRow &kernel_;
+    const Operation &operation_;
+    Scratch<T> scratch_;
+};
+
+template <class T, class Operation>
+void each_block(const RowsJob<T> &job, const KernelRow &kernel, const Split &split,
+                const Operation &operation) {
+    if (job.rows == 0)
+        return;
+    const Layout layout = layout_of(job, kernel.columns != nullptr);
+    const int parts = split.parts(job.rows, job.n);
     if (parts == 1)
-        return walk(0, all_rows);
+        return BlockWalk<T, Operation>(job, layout, kernel, operation).run(0, job.rows);
     run_parts(parts, [&](int part) {
-        const std::size_t share = all_rows / parts, extra = all_rows % parts, i = part;
+        const std::size_t share = job.rows / parts, extra = job.rows % parts, i = part;
         const std::size_t begin = share * i + std::min(i, extra);
-        walk(begin, begin + share + (i < extra ? 1 : 0));
+        BlockWalk<T, Operation>(job, layout, kernel, operation)
+            .run(begin, begin + share + (i < extra ? 1 : 0));
     });
 }
 

@@ -4,6 +4,7 @@
 #include "each_block.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 #include "kernels/arguments.hpp"
+#include "rows_job.hpp"
 
 #include <cmath>
 
@@ -21,59 +22,112 @@ Split split_for(const KernelRow &kernel, const Options &options) {
     return {options.threads == 0 ? default_threads() : options.threads, worthwhile};
 }
 
-/// Runs an operation that gives a state (m, s) for each row.
-template <class Arguments, class T>
-void reduce(Array<const T> x, T *m, T *s, std::size_t axis, const Options &options) {
+/// Calls a kernel that writes a row for each row.
+template <class Arguments> struct Map {
+    using T = typename Arguments::scalar;
+    const KernelRow &kernel;
+    T nothing;
+
+    void rows(const T *x, std::ptrdiff_t x_stride, T *y, std::ptrdiff_t y_stride, std::size_t rows,
+              std::size_t n, std::size_t) const {
+        call(kernel, Arguments{x, x_stride, y, y_stride, rows, n});
+    }
+    void columns(const ColumnsArguments<T> &a, std::size_t) const { kernel.columns(&a); }
+};
+
+/// Calls a kernel that gives a state (m, s) for each row.
+template <class Arguments> struct Reduce {
+    using T = typename Arguments::scalar;
+    const KernelRow &kernel;
+    T *m, *s;
+    T nothing = 0;
+
+    void rows(const T *x, std::ptrdiff_t x_stride, T *, std::ptrdiff_t, std::size_t rows,
+              std::size_t n, std::size_t first) const {
+        call(kernel, Arguments{x, x_stride, rows, n, m + first, s + first});
+    }
+    void columns(ColumnsArguments<T> a, std::size_t first) const {
+        a.m = m + first, a.s = s + first;
+        kernel.columns(&a);
+    }
+};
+
+template <template <class> class Arguments, class E>
+void map(Array<const E> x, Array<E> y, std::size_t axis, const Options &options,
+         const Adaptation<Computed<E>> &adaptation, double nothing) {
+    using T = Computed<E>;
+    using Call = Map<Arguments<T>>;
     const KernelRow &kernel =
-        choose_kernel(Arguments::op, options.variant, dtype_name<T>, options.isa);
-    each_block<T>(x, {}, axis, split_for(kernel, options),
-                  [&](const T *data, std::ptrdiff_t stride, T *, std::ptrdiff_t, std::size_t rows,
-                      std::size_t first) {
-                      call(kernel,
-                           Arguments{data, stride, rows, x.shape[axis], m + first, s + first});
-                  });
+        choose_kernel(Arguments<T>::op, options.variant, dtype_name<T>, options.isa);
+    if (!std::ranges::equal(x.shape, y.shape))
+        throw std::invalid_argument("x and y differ in shape");
+    if (axis < x.shape.size() && x.shape[axis] == 0)
+        return; // however many rows there are, nothing is in them
+    RowsJob<T> job = rows_job<E>(x, y, axis, adaptation);
+    job.outer.put_nearest_last();
+    each_block(job, kernel, split_for(kernel, options), Call{kernel, static_cast<T>(nothing)});
+}
+
+template <template <class> class Arguments, class E>
+void reduce(Array<const E> x, Computed<E> *m, Computed<E> *s, std::size_t axis,
+            const Options &options, const Adaptation<Computed<E>> &adaptation) {
+    using T = Computed<E>;
+    const KernelRow &kernel =
+        choose_kernel(Arguments<T>::op, options.variant, dtype_name<T>, options.isa);
+    each_block(rows_job<E>(x, {}, axis, adaptation), kernel, split_for(kernel, options),
+               Reduce<Arguments<T>>{kernel, m, s});
 }
 
 } // namespace
 
-template <class T> void online(Array<const T> x, Array<T> y, std::size_t axis, Options options) {
-    if (!std::ranges::equal(x.shape, y.shape))
-        throw std::invalid_argument("x and y differ in shape");
-    const KernelRow &kernel = choose_kernel("online", options.variant, dtype_name<T>, options.isa);
-    if (axis < x.shape.size() && x.shape[axis] == 0)
-        return; // however many rows there are, nothing is in them
-    each_block<T>(
-        x, y, axis, split_for(kernel, options),
-        [&](const T *from, std::ptrdiff_t from_stride, T *to, std::ptrdiff_t to_stride,
-            std::size_t rows, std::size_t) {
-            call(kernel, OnlineArguments<T>{from, from_stride, to, to_stride, rows, x.shape[axis]});
-        });
+template <class E>
+void online(Array<const E> x, Array<E> y, std::size_t axis, Options options,
+            const Adaptation<Computed<E>> &adaptation) {
+    map<OnlineArguments, E>(x, y, axis, options, adaptation, 0);
 }
 
-template <class T>
-void normalizer(Array<const T> x, T *m, T *s, std::size_t axis, Options options) {
-    reduce<NormalizerArguments<T>>(x, m, s, axis, options);
+template <class E>
+void log_softmax(Array<const E> x, Array<E> y, std::size_t axis, Options options,
+                 const Adaptation<Computed<E>> &adaptation) {
+    map<LogSoftmaxArguments, E>(x, y, axis, options, adaptation, -HUGE_VAL);
 }
 
-template <class T> void scan(Array<const T> x, T *m, T *s, std::size_t axis, Options options) {
-    reduce<ScanArguments<T>>(x, m, s, axis, options);
+template <class E>
+void normalizer(Array<const E> x, Computed<E> *m, Computed<E> *s, std::size_t axis, Options options,
+                const Adaptation<Computed<E>> &adaptation) {
+    reduce<NormalizerArguments, E>(x, m, s, axis, options, adaptation);
 }
 
-template <class T> void logsumexp(Array<const T> x, T *out, std::size_t axis, Options options) {
+template <class E>
+void logsumexp(Array<const E> x, Computed<E> *out, std::size_t axis, Options options,
+               const Adaptation<Computed<E>> &adaptation) {
+    using T = Computed<E>;
     const std::size_t rows = count_rows(x.shape, axis, sizeof(T));
     const auto s = std::make_unique_for_overwrite<T[]>(rows);
-    normalizer<T>(x, out, s.get(), axis, options);
+    normalizer<E>(x, out, s.get(), axis, options, adaptation);
     for (std::size_t r = 0; r < rows; ++r)
         if (std::isfinite(out[r])) // an infinite or NaN maximum is the result already
             out[r] = static_cast<T>(out[r] + std::log(static_cast<double>(s[r])));
 }
 
-#define FS_INSTANTIATE(T)                                                                          \
-    template void online<T>(Array<const T>, Array<T>, std::size_t, Options);                       \
-    template void normalizer<T>(Array<const T>, T *, T *, std::size_t, Options);                   \
-    template void logsumexp<T>(Array<const T>, T *, std::size_t, Options);                         \
-    template void scan<T>(Array<const T>, T *, T *, std::size_t, Options);
+template <class T> void scan(Array<const T> x, T *m, T *s, std::size_t axis, Options options) {
+    reduce<ScanArguments, T>(x, m, s, axis, options, {});
+}
+
+#define FS_INSTANTIATE(E)                                                                          \
+    template void online<E>(Array<const E>, Array<E>, std::size_t, Options,                        \
+                            const Adaptation<Computed<E>> &);                                      \
+    template void log_softmax<E>(Array<const E>, Array<E>, std::size_t, Options,                   \
+                                 const Adaptation<Computed<E>> &);                                 \
+    template void normalizer<E>(Array<const E>, Computed<E> *, Computed<E> *, std::size_t,         \
+                                Options, const Adaptation<Computed<E>> &);                         \
+    template void logsumexp<E>(Array<const E>, Computed<E> *, std::size_t, Options,                \
+                               const Adaptation<Computed<E>> &);
 FS_INSTANTIATE(float)
 FS_INSTANTIATE(double)
+FS_INSTANTIATE(float16)
+FS_INSTANTIATE(bfloat16)
+template void scan<float>(Array<const float>, float *, float *, std::size_t, Options);
+template void scan<double>(Array<const double>, double *, double *, std::size_t, Options);
 
 } // namespace fastsoftmax

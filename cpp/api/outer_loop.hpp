@@ -1,7 +1,9 @@
 // The dimensions of an array other than the axis: how many rows they make, and a walk over them.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <limits>
 #include <span>
 #include <stdexcept>
@@ -34,48 +36,58 @@ inline std::size_t count_rows(std::span<const std::size_t> shape, std::size_t ax
     return rows;
 }
 
-/// Walks x and y (which may be absent) over all dimensions but the axis. The last of them is left
-/// to the caller: `rows` rows at one stride. Dimensions that one stride describes are joined first,
-/// so an array without gaps is a single call.
+/// The arrays that are walked over together.
+enum Operand { logits, results, masks, sinks, operands };
+using Offsets = std::array<std::ptrdiff_t, operands>; ///< one for each, in bytes
+
+/// Walks the operands over all dimensions but the axis. One of them is left to the caller: `rows`
+/// rows at one stride. Dimensions that one stride describes are joined first, so an array without
+/// gaps is a single call.
 class OuterLoop {
   public:
-    OuterLoop(std::span<const std::size_t> shape, std::span<const std::ptrdiff_t> x,
-              std::span<const std::ptrdiff_t> y, std::size_t axis) {
-        for (std::size_t i = 0; i < shape.size(); ++i) {
-            if (i == axis || shape[i] == 1)
-                continue;
-            const Dimension d{shape[i], x[i], y.empty() ? 0 : y[i]};
-            const auto n = static_cast<std::ptrdiff_t>(shape[i]);
-            if (!loops_.empty() && loops_.back().x == d.x * n && loops_.back().y == d.y * n)
-                loops_.back() = {loops_.back().extent * d.extent, d.x, d.y};
-            else
-                loops_.push_back(d);
-        }
+    void add(std::size_t extent, const Offsets &strides) {
+        if (extent == 1)
+            return;
+        const auto n = static_cast<std::ptrdiff_t>(extent);
+        const auto joins = [&](const Dimension &last) {
+            for (std::size_t k = 0; k < operands; ++k)
+                if (last.strides[k] != strides[k] * n)
+                    return false;
+            return true;
+        };
+        if (!loops_.empty() && joins(loops_.back()))
+            loops_.back() = {loops_.back().extent * extent, strides};
+        else
+            loops_.push_back({extent, strides});
+    }
+
+    /// Puts the dimension last in which logits lie closest together. Rows are then numbered in
+    /// another order than C's.
+    void put_nearest_last() {
         if (loops_.empty())
-            loops_.push_back({1, 0, 0});
+            return;
+        const auto nearest = std::ranges::min_element(
+            loops_, {}, [](const Dimension &d) { return std::abs(d.strides[logits]); });
+        std::rotate(nearest, nearest + 1, loops_.end());
     }
 
-    std::size_t rows() const { return loops_.back().extent; }
-    std::ptrdiff_t x_row() const { return loops_.back().x; }
-    std::ptrdiff_t y_row() const { return loops_.back().y; }
-    bool x_multiple_of(std::ptrdiff_t size) const {
-        return std::ranges::all_of(loops_, [size](const Dimension &d) { return d.x % size == 0; });
-    }
-    bool y_multiple_of(std::ptrdiff_t size) const {
-        return std::ranges::all_of(loops_, [size](const Dimension &d) { return d.y % size == 0; });
+    std::size_t rows() const { return loops_.empty() ? 1 : loops_.back().extent; }
+    std::ptrdiff_t stride(Operand k) const { return loops_.empty() ? 0 : loops_.back().strides[k]; }
+    bool multiple_of(Operand k, std::ptrdiff_t size) const {
+        return std::ranges::all_of(loops_,
+                                   [=](const Dimension &d) { return d.strides[k] % size == 0; });
     }
 
-    /// Calls f(offset in x, offset in y, number of the first row) in C order; offsets in bytes.
+    /// Calls f(offsets, number of the first row) for all other dimensions, the last fastest.
     template <class F> void each(const F &f) const {
         std::vector<std::size_t> index(loops_.size(), 0);
         for (std::size_t first = 0;; first += rows()) {
-            std::ptrdiff_t x = 0, y = 0;
-            for (std::size_t i = 0; i + 1 < loops_.size(); ++i) {
-                x += static_cast<std::ptrdiff_t>(index[i]) * loops_[i].x;
-                y += static_cast<std::ptrdiff_t>(index[i]) * loops_[i].y;
-            }
-            f(x, y, first);
-            std::size_t d = loops_.size() - 1;
+            Offsets offsets{};
+            for (std::size_t i = 0; i + 1 < loops_.size(); ++i)
+                for (std::size_t k = 0; k < operands; ++k)
+                    offsets[k] += static_cast<std::ptrdiff_t>(index[i]) * loops_[i].strides[k];
+            f(offsets, first);
+            std::size_t d = loops_.empty() ? 0 : loops_.size() - 1;
             while (d > 0 && ++index[d - 1] == loops_[d - 1].extent)
                 index[--d] = 0;
             if (d == 0)
@@ -86,7 +98,7 @@ class OuterLoop {
   private:
     struct Dimension {
         std::size_t extent;
-        std::ptrdiff_t x, y; // strides
+        Offsets strides;
     };
     std::vector<Dimension> loops_;
 };

@@ -19,10 +19,11 @@ template <class T> struct MaxSum {
 
 /// The state of a row whose maximum m is infinite: (-inf, 0) for a row of nothing, (+inf, NaN)
 /// where inf - inf would have to be known, and (NaN, NaN) where there is a NaN.
-template <class T> FS_INLINE MaxSum<T> state_at_infinity(const T *x, std::size_t n, T m) {
-    for (std::size_t i = 0; i < n; ++i)
-        if (x[i] != x[i])
-            return {x[i], x[i]};
+template <class T>
+FS_INLINE MaxSum<T> state_at_infinity(const T *x, std::size_t n, T m, std::ptrdiff_t step = 1) {
+    for (std::size_t i = 0; i < n; ++i, x += step)
+        if (*x != *x)
+            return {*x, *x};
     return {m, m > 0 ? static_cast<T>(__builtin_nan("")) : T(0)};
 }
 

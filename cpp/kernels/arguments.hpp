@@ -4,7 +4,9 @@
 // Strides count elements and run between rows; within a row elements are neighbours. Kernels touch
 // nothing outside the rows given, and accept any alignment that elements have.
 #pragma once
+#include "api/fastsoftmax/half.hpp"
 #include <cstddef>
+#include <cstdint>
 
 namespace fastsoftmax {
 
@@ -15,6 +17,17 @@ template <> inline constexpr const char *dtype_name<double> = "float64";
 /// y = softmax(x), row by row. y may be x with the same stride.
 template <class T> struct OnlineArguments {
     static constexpr const char *op = "online";
+    using scalar = T;
+    const T *x;
+    std::ptrdiff_t x_stride;
+    T *y;
+    std::ptrdiff_t y_stride;
+    std::size_t rows, n;
+};
+
+/// y = log(softmax(x)), row by row. y may be x with the same stride.
+template <class T> struct LogSoftmaxArguments {
+    static constexpr const char *op = "log_softmax";
     using scalar = T;
     const T *x;
     std::ptrdiff_t x_stride;
@@ -59,6 +72,47 @@ template <class T> struct WeightArguments {
     const T *d;
     T *h;
     std::size_t n;
+};
+
+/// The same operations where rows are columns of memory: element i of column c lies at
+/// x[i * x_step + c]. An operation reads the part that it needs: y, or m and s.
+template <class T> struct ColumnsArguments {
+    const T *x;
+    std::ptrdiff_t x_step;
+    T *z; ///< n * z_step elements of scratch space; may be x or y, with the same step
+    std::ptrdiff_t z_step;
+    T *y;
+    std::ptrdiff_t y_step;
+    T *m, *s;
+    std::size_t columns, n;
+};
+
+enum class Format { same, float16, bfloat16 }; ///< of an element in memory; `same`: T itself
+enum class MaskKind { none, keep, add };       ///< bytes that are 0 or not; values of T to be added
+
+/// z = scale * x [+ mask], -inf where masked out: element i of row o (or the other way round, where
+/// columns are wanted). Strides of x and mask in bytes, and neither need be aligned.
+template <class T> struct PrepareArguments {
+    const void *x;
+    Format format;
+    std::ptrdiff_t x_outer, x_inner;
+    const void *mask;
+    MaskKind mask_kind;
+    std::ptrdiff_t mask_outer, mask_inner;
+    T scale;
+    T *z;
+    std::ptrdiff_t z_outer; ///< elements; inner ones are neighbours
+    std::size_t outer, inner;
+};
+
+/// y = z in the format of y.
+template <class T> struct FinishArguments {
+    const T *z;
+    std::ptrdiff_t z_outer;
+    void *y;
+    Format format;
+    std::ptrdiff_t y_outer, y_inner; ///< bytes
+    std::size_t outer, inner;
 };
 
 } // namespace fastsoftmax

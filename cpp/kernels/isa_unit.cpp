@@ -9,9 +9,12 @@
 #include FS_ISA_HEADER
 
 #include "common/variants.hpp"
+#include "kernels/finish.hpp"
 #include "kernels/kernel_row.hpp"
+#include "kernels/log_softmax.hpp"
 #include "kernels/normalizer.hpp"
 #include "kernels/online.hpp"
+#include "kernels/prepare.hpp"
 #include "kernels/scan.hpp"
 #include "kernels/update.hpp"
 #include "kernels/weight.hpp"
@@ -23,12 +26,20 @@
 namespace fastsoftmax::FS_ISA {
 namespace {
 
-static_assert(Vector<F32> && Vector<F64>);
+static_assert(Vector<F32> && Vector<F64> && Adapts<F32> && Adapts<F64> && Converts<F32>);
 
 template <class Kernel> void invoke(const void *arguments) {
     const FlushDenormals mode;
     Kernel::run(*static_cast<const typename Kernel::Arguments *>(arguments));
 }
+
+template <class Kernel> void invoke_columns(const void *arguments) {
+    const FlushDenormals mode;
+    Kernel::columns(
+        *static_cast<const ColumnsArguments<typename Kernel::Arguments::scalar> *>(arguments));
+}
+
+template <class V> constexpr Conversions conversions_of{invoke<Prepare<V>>, invoke<Finish<V>>};
 
 template <template <class, class> class Operation, class Variant, class V>
 constexpr KernelRow row_of() {
@@ -41,7 +52,11 @@ constexpr KernelRow row_of() {
                   info,
                   info.bound,
                   info.bound_kind,
-                  invoke<Kernel>};
+                  invoke<Kernel>,
+                  nullptr,
+                  &conversions_of<V>};
+    if constexpr (requires(const ColumnsArguments<typename V::scalar> &a) { Kernel::columns(a); })
+        row.columns = invoke_columns<Kernel>;
     // what differs by ISA and dtype
     if constexpr (requires { typename Variant::template Weight<V, false>; }) {
         using Weight = typename Variant::template Weight<V, false>;

@@ -4,6 +4,13 @@
 
 namespace fastsoftmax {
 
+/// What brings logits of other types, scaled or masked ones and scattered ones to a kernel and its
+/// results back: see prepare.hpp. One for each ISA and dtype.
+struct Conversions {
+    void (*prepare)(const void *arguments);
+    void (*finish)(const void *arguments);
+};
+
 struct KernelRow {
     const char *op, *isa, *dtype;
     int lanes;
@@ -12,6 +19,9 @@ struct KernelRow {
     const char *bound_kind;
     /// Takes the operation's argument struct (arguments.hpp): KernelRow::call checks which.
     void (*invoke)(const void *arguments);
+    /// Takes ColumnsArguments; null where the operation has no such form.
+    void (*columns)(const void *arguments);
+    const Conversions *conversions;
 };
 
 /// The rows of one ISA unit.

@@ -10,7 +10,10 @@
 #pragma once
 #include "common/monoid.hpp"
 #include "kernels/arguments.hpp"
+#include "kernels/columns.hpp"
 #include "kernels/row_passes.hpp"
+#include "kernels/unit_weight.hpp"
+#include <type_traits>
 
 namespace fastsoftmax {
 
@@ -27,6 +30,16 @@ template <class Variant, class V> struct Normalizer {
             a.s[r] = state.s;
         }
     }
+    static void columns(const ColumnsArguments<T> &a) {
+        Columns<Variant, V>::template each<false>(
+            a, [&a](const auto &tile, std::size_t first, const auto &state) {
+                for (std::size_t c = 0; c < tile.count; ++c) {
+                    const MaxSum<T> result = state_of(tile, state, c);
+                    a.m[first + c] = result.m;
+                    a.s[first + c] = result.s;
+                }
+            });
+    }
 
   private:
     static FS_INLINE MaxSum<T> row(const T *x, std::size_t n) {
@@ -34,19 +47,21 @@ template <class Variant, class V> struct Normalizer {
         if (__builtin_expect(m - m != 0, 0))
             return state_at_infinity(x, n, m);
         const T s = static_cast<T>(with_weight<Variant, V>(m, [&](const auto &weight) {
-            return weigh<false, V>(weight, x, nullptr, n) / unit(weight, m);
+            using Weight = std::remove_cvref_t<decltype(weight)>;
+            return weigh<false, V>(weight, x, nullptr, n) / unit_weight<V, Weight>(m);
         }));
         return {s == s ? m : s, s}; // the maximum passes over NaN, the sum doesn't
     }
 
-    template <class W> static FS_INLINE double unit(const W &, T) { return 1; }
-    template <int Degree, bool Shifted>
-    static FS_INLINE double unit(const ExpWeight<V, Degree, Shifted> &, T m) {
-        return V::reduce_max(ExactWeight<V, Shifted>(m)(V::set(m)));
-    }
-    template <bool Shifted>
-    static FS_INLINE double unit(const ExpTableWeight<V, Shifted> &weight, T m) {
-        return V::reduce_max(weight(V::set(m)));
+    /// One lane of a tile that holds the logits.
+    template <class Tile, class State>
+    static FS_INLINE MaxSum<T> state_of(const Tile &tile, const State &state, std::size_t c) {
+        const T m = state.m[c];
+        if (m - m != 0)
+            return state_at_infinity(tile.z + c, tile.n, m, tile.step);
+        const double sum = static_cast<double>(state.total[c]) + state.lost[c];
+        const T s = static_cast<T>(sum / state.unit[c]);
+        return {s == s ? m : s, s};
     }
 };
 

@@ -16,6 +16,7 @@
 #pragma once
 #include "common/variants.hpp"
 #include "kernels/arguments.hpp"
+#include "kernels/columns.hpp"
 #include "kernels/long_rows.hpp"
 #include "kernels/row_passes.hpp"
 #include "kernels/short_rows.hpp"
@@ -46,6 +47,14 @@ template <class Variant, class V> struct Online {
         for (std::size_t r = 0; r < a.rows; r += group)
             rows_in_phases(a, static_cast<std::ptrdiff_t>(r),
                            a.rows - r < group ? a.rows - r : group);
+    }
+    static void columns(const ColumnsArguments<T> &a) {
+        Columns<Variant, V>::template each<true>(
+            a, [&a](const auto &tile, std::size_t first, const auto &state) {
+                const V factor = state.lanes([](T, double s, T) { return static_cast<T>(1 / s); });
+                for (std::size_t i = 0; i < a.n; ++i)
+                    tile.write(a.y + first, a.y_step, i, tile.load(i) * factor);
+            });
     }
 
   private:

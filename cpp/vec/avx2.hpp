@@ -1,5 +1,6 @@
 // AVX2 with FMA3: 8 floats or 4 doubles. Tails go through masked loads and stores.
 #pragma once
+#include "api/fastsoftmax/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <cstdint>
@@ -74,6 +75,41 @@ struct F32 {
     }
     static FS_INLINE F32 reciprocal(F32 a) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), a.v)}; }
 
+    static FS_INLINE F32 lowest_where_le(F32 h, F32 a, F32 edge) {
+        return {_mm256_blendv_ps(h.v, _mm256_set1_ps(-__builtin_inff()),
+                                 _mm256_cmp_ps(a.v, edge.v, _CMP_LE_OQ))};
+    }
+    static FS_INLINE F32 lowest_unless(F32 h, const std::uint8_t *keep) {
+        const __m256i bytes =
+            _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(keep)));
+        return {_mm256_blendv_ps(
+            h.v, _mm256_set1_ps(-__builtin_inff()),
+            _mm256_castsi256_ps(_mm256_cmpeq_epi32(bytes, _mm256_setzero_si256())))};
+    }
+    static FS_INLINE F32 widen(const float16 *p) {
+        return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)))};
+    }
+    static FS_INLINE F32 widen(const bfloat16 *p) {
+        const __m256i bits =
+            _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
+        return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16))};
+    }
+    FS_INLINE void narrow_to(float16 *p) const {
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(p),
+                         _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+    FS_INLINE void narrow_to(bfloat16 *p) const {
+        const __m256i bits = _mm256_castps_si256(v), one = _mm256_set1_epi32(1);
+        const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), one);
+        const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+        // rounding up could make an infinity of a NaN
+        const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+        const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+        const __m256i high = _mm256_srli_epi32(_mm256_blendv_epi8(up, quiet, nan), 16);
+        const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(high, high), 0x08);
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm256_castsi256_si128(packed));
+    }
+
   private:
     static FS_INLINE __m256i first(std::size_t n) {
         return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
@@ -124,6 +160,19 @@ struct F64 {
     static FS_INLINE double reduce_add(F64 a) {
         const __m128d r = _mm_add_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
         return _mm_cvtsd_f64(_mm_add_sd(r, _mm_unpackhi_pd(r, r)));
+    }
+
+    static FS_INLINE F64 lowest_where_le(F64 h, F64 a, F64 edge) {
+        return {_mm256_blendv_pd(h.v, _mm256_set1_pd(-__builtin_inf()),
+                                 _mm256_cmp_pd(a.v, edge.v, _CMP_LE_OQ))};
+    }
+    static FS_INLINE F64 lowest_unless(F64 h, const std::uint8_t *keep) {
+        int four;
+        __builtin_memcpy(&four, keep, 4);
+        const __m256i bytes = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four));
+        return {_mm256_blendv_pd(
+            h.v, _mm256_set1_pd(-__builtin_inf()),
+            _mm256_castsi256_pd(_mm256_cmpeq_epi64(bytes, _mm256_setzero_si256())))};
     }
 
   private:

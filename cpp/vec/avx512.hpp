@@ -1,5 +1,6 @@
 // AVX-512 F, DQ, BW, VL: 16 floats or 8 doubles. Tails are mask registers.
 #pragma once
+#include "api/fastsoftmax/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <cstdint>
@@ -91,6 +92,38 @@ struct F32 {
         return {_mm512_maskz_fmadd_ps(_mm512_cmp_ps_mask(x.v, edge.v, _CMP_NLE_UQ), a.v, b.v, c.v)};
     }
 
+    static FS_INLINE F32 lowest_where_le(F32 h, F32 a, F32 edge) {
+        return {_mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()),
+                                   _mm512_cmp_ps_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
+    }
+    static FS_INLINE F32 lowest_unless(F32 h, const std::uint8_t *keep) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(keep));
+        return {_mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()),
+                                   _mm_test_epi8_mask(bytes, bytes), h.v)};
+    }
+    static FS_INLINE F32 widen(const float16 *p) {
+        return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)))};
+    }
+    static FS_INLINE F32 widen(const bfloat16 *p) {
+        const __m512i bits =
+            _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
+        return {_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))};
+    }
+    FS_INLINE void narrow_to(float16 *p) const {
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(p),
+                            _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+    FS_INLINE void narrow_to(bfloat16 *p) const {
+        const __m512i bits = _mm512_castps_si512(v), one = _mm512_set1_epi32(1);
+        const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+        const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+        // rounding up could make an infinity of a NaN
+        const __m512i rounded = _mm512_mask_or_epi32(up, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q),
+                                                     bits, _mm512_set1_epi32(0x400000));
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(p),
+                            _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+    }
+
   private:
     static FS_INLINE __mmask16 first(std::size_t n) {
         return static_cast<__mmask16>((1u << n) - 1u);
@@ -135,6 +168,16 @@ struct F64 {
     }
     static FS_INLINE double reduce_max(F64 a) { return _mm512_reduce_max_pd(a.v); }
     static FS_INLINE double reduce_add(F64 a) { return _mm512_reduce_add_pd(a.v); }
+
+    static FS_INLINE F64 lowest_where_le(F64 h, F64 a, F64 edge) {
+        return {_mm512_mask_mov_pd(_mm512_set1_pd(-__builtin_inf()),
+                                   _mm512_cmp_pd_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
+    }
+    static FS_INLINE F64 lowest_unless(F64 h, const std::uint8_t *keep) {
+        const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(keep));
+        return {_mm512_mask_mov_pd(_mm512_set1_pd(-__builtin_inf()),
+                                   static_cast<__mmask8>(_mm_test_epi8_mask(bytes, bytes)), h.v)};
+    }
 
   private:
     static FS_INLINE __mmask8 first(std::size_t n) { return static_cast<__mmask8>((1u << n) - 1u); }

@@ -10,6 +10,7 @@
 //  choice.
 //  - load_n fills the lanes beyond n with a value that is neutral for the reduction at hand.
 #pragma once
+#include "api/fastsoftmax/half.hpp"
 #include "common/config.hpp"
 #include <concepts>
 #include <cstddef>
@@ -41,6 +42,20 @@ concept Vector = requires(V a, V b, const typename V::scalar *from, typename V::
     { V::shift_exponent(a, b) } -> std::same_as<V>;   // a * 2^k, k the low mantissa bits of b
     { V::reduce_max(a) } -> std::same_as<typename V::scalar>;
     { V::reduce_add(a) } -> std::same_as<double>; // widened before it is added up
+};
+
+/// What brings logits into a float or double vector: masks, and for floats the half types.
+template <class V>
+concept Adapts = requires(V a, const std::uint8_t *keep) {
+    { V::lowest_where_le(a, a, a) } -> std::same_as<V>; // b <= edge ? -inf : a
+    { V::lowest_unless(a, keep) } -> std::same_as<V>;   // keep[i] ? a : -inf
+};
+template <class V>
+concept Converts = requires(V a, float16 *half, bfloat16 *bhalf) {
+    { V::widen(half) } -> std::same_as<V>; // exact
+    { V::widen(bhalf) } -> std::same_as<V>;
+    { a.narrow_to(half) } -> std::same_as<void>; // to nearest, ties to even; half denormals stay
+    { a.narrow_to(bhalf) } -> std::same_as<void>;
 };
 
 /// What an ISA may offer beside: folding as many vectors as there are lanes into one, so that short

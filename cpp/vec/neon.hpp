@@ -2,6 +2,7 @@
 // there are no masked loads. max and min are compare and select: vmaxq would return NaN, and the
 // kernels rely on the second operand coming back.
 #pragma once
+#include "api/fastsoftmax/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <arm_neon.h>
@@ -52,6 +53,31 @@ struct F32 {
         const int32x4_t k = vshlq_n_s32(vreinterpretq_s32_f32(t.v), 23);
         return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.v), k))};
     }
+    static FS_INLINE F32 lowest_where_le(F32 h, F32 a, F32 edge) {
+        return {vbslq_f32(vcleq_f32(a.v, edge.v), vdupq_n_f32(-__builtin_inff()), h.v)};
+    }
+    static FS_INLINE F32 lowest_unless(F32 h, const std::uint8_t *keep) {
+        const std::uint32_t flags[lanes] = {keep[0], keep[1], keep[2], keep[3]};
+        return {vbslq_f32(vceqzq_u32(vld1q_u32(flags)), vdupq_n_f32(-__builtin_inff()), h.v)};
+    }
+    static FS_INLINE F32 widen(const float16 *p) {
+        return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(&p->bits)))};
+    }
+    static FS_INLINE F32 widen(const bfloat16 *p) {
+        return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&p->bits), 16))};
+    }
+    FS_INLINE void narrow_to(float16 *p) const {
+        vst1_u16(&p->bits, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+    }
+    FS_INLINE void narrow_to(bfloat16 *p) const {
+        const uint32x4_t bits = vreinterpretq_u32_f32(v);
+        const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+        const uint32x4_t up = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+        // rounding up could make an infinity of a NaN
+        const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+        vst1_u16(&p->bits, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), up, quiet), 16));
+    }
+
     static FS_INLINE float reduce_max(F32 a) { return vmaxvq_f32(a.v); }
     static FS_INLINE double reduce_add(F32 a) {
         return vaddvq_f64(vaddq_f64(vcvt_f64_f32(vget_low_f32(a.v)), vcvt_high_f64_f32(a.v)));
@@ -96,6 +122,14 @@ struct F64 {
         const int64x2_t k = vshlq_n_s64(vreinterpretq_s64_f64(t.v), 52);
         return {vreinterpretq_f64_s64(vaddq_s64(vreinterpretq_s64_f64(a.v), k))};
     }
+    static FS_INLINE F64 lowest_where_le(F64 h, F64 a, F64 edge) {
+        return {vbslq_f64(vcleq_f64(a.v, edge.v), vdupq_n_f64(-__builtin_inf()), h.v)};
+    }
+    static FS_INLINE F64 lowest_unless(F64 h, const std::uint8_t *keep) {
+        const std::uint64_t flags[lanes] = {keep[0], keep[1]};
+        return {vbslq_f64(vceqzq_u64(vld1q_u64(flags)), vdupq_n_f64(-__builtin_inf()), h.v)};
+    }
+
     static FS_INLINE double reduce_max(F64 a) { return vmaxvq_f64(a.v); }
     static FS_INLINE double reduce_add(F64 a) { return vaddvq_f64(a.v); }
 };

@@ -5,6 +5,7 @@
 // scalar_fma.hpp is the same with fused multiply-add. Device compilers use it as well: a GPU thread
 // is one lane.
 #pragma once
+#include "common/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <cstdint>
@@ -71,6 +72,15 @@ template <class T> struct Scalar {
         const U k = __builtin_bit_cast(U, t.v) << Bits<T>::mantissa;
         return {__builtin_bit_cast(T, __builtin_bit_cast(U, a.v) + k)};
     }
+    static FS_INLINE Scalar lowest_where_le(Scalar h, Scalar a, Scalar edge) {
+        return {a.v <= edge.v ? -static_cast<T>(__builtin_inf()) : h.v};
+    }
+    static FS_INLINE Scalar lowest_unless(Scalar h, const std::uint8_t *keep) {
+        return {*keep ? h.v : -static_cast<T>(__builtin_inf())};
+    }
+    template <class Half> static FS_INLINE Scalar widen(const Half *p) { return {widened(*p)}; }
+    template <class Half> FS_INLINE void narrow_to(Half *p) const { narrow(v, *p); }
+
     static FS_INLINE T reduce_max(Scalar a) { return a.v; }
     static FS_INLINE double reduce_add(Scalar a) { return a.v; }
 

@@ -26,6 +26,8 @@ template <class T> struct Operation {
 template <class T> Operation<T> operation_of(const std::string &op) {
     if (op == "online")
         return {check::check_online<T>, nullptr};
+    if (op == "log_softmax")
+        return {check::check_log_softmax<T>, nullptr};
     if (op == "normalizer")
         return {check::check_normalizer<T>, nullptr};
     if (op == "scan")
@@ -62,6 +64,7 @@ void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Re
         each_row(dtype, [&](const KernelRow &row) {
             if (const auto on_case = operation_of<T>(row.op).on_case)
                 on_case(context, row, report);
+            check::check_columns(context, row, report);
         });
     }
 }

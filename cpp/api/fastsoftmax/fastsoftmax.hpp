@@ -5,14 +5,17 @@
 //   fastsoftmax::online(x.data(), p.data(), rows, columns);                    // exact
 //   fastsoftmax::online(x.data(), p.data(), rows, columns, {.variant = "quad16"});
 //
-// T is float or double (double: "exact" only, except `scan`). Functions are safe to call from
-// several threads at once. Errors: std::invalid_argument for what the caller got wrong (it lists
-// the choices), std::length_error and std::bad_alloc for sizes that cannot be.
+// Logits are float, double (variant "exact" only, except for `scan`), float16 or bfloat16; halves
+// are computed in float, and results rounded once. Functions are safe to call from several threads
+// at once. Errors: std::invalid_argument for what the caller got wrong (it lists the choices),
+// std::length_error and std::bad_alloc for sizes that cannot be.
 #pragma once
+#include "fastsoftmax/half.hpp"
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace fastsoftmax {
@@ -29,34 +32,65 @@ struct Options {
 /// An array of any layout: extents and strides of every dimension, strides in bytes. The data need
 /// not be aligned.
 template <class T> struct Array {
-    T *data;
-    std::span<const std::size_t> shape;
-    std::span<const std::ptrdiff_t> strides;
+    T *data = nullptr;
+    std::span<const std::size_t> shape = {};
+    std::span<const std::ptrdiff_t> strides = {};
+};
+
+/// What logits of type E are computed in.
+template <class E> using Computed = std::conditional_t<std::is_same_v<E, double>, double, float>;
+
+/// What is done to logits first: softmax of scale * x, masked, with a sink. Arrays without data are
+/// absent; those that are there have extents as said, and strides of 0 where they are broadcast.
+template <class T> struct Adaptation {
+    double scale = 1;
+    /// Shape of the logits. False: the position takes no part and gets 0; so does a row where
+    /// nothing is left. At most one of `keep` and `add`.
+    Array<const bool> keep = {};
+    /// Shape of the logits. Added to scale * x; half of the lowest number and less counts as false.
+    Array<const T> add = {};
+    /// Shape of the logits without the axis: one more logit a row, neither scaled nor masked, that
+    /// takes its share of the sum and gets no result.
+    Array<const T> sink = {};
 };
 
 /// Softmax along `axis` into y, which has the shape of x and may be x itself; otherwise they don't
 /// overlap. Error of "exact": relative 5e-7 for x - max > -20 and absolute 3e-7 anywhere (float),
-/// relative 4e-15 (double). A row with NaN or +inf, or of -inf only, is NaN.
-template <class T> void online(Array<const T> x, Array<T> y, std::size_t axis, Options = {});
+/// relative 4e-15 (double), against softmax of the float (double) scale * x + mask. A row with NaN
+/// or +inf, or of -inf only, is NaN.
+template <class E>
+void online(Array<const E> x, Array<E> y, std::size_t axis, Options = {},
+            const Adaptation<Computed<E>> & = {});
+
+/// log(softmax): (x - m) - log s, with m and s as `normalizer` gives them. Error of "exact":
+/// absolute 5e-7 (float), 4e-15 (double), and two roundings.
+template <class E>
+void log_softmax(Array<const E> x, Array<E> y, std::size_t axis, Options = {},
+                 const Adaptation<Computed<E>> & = {});
 
 /// m = max x and s = sum of the weights of x - m along `axis`: the state of online softmax, one for
 /// each row in C order. (-inf, 0) where there is nothing, (NaN, NaN) where there is a NaN,
 /// (+inf, NaN) where there is +inf.
-template <class T> void normalizer(Array<const T> x, T *m, T *s, std::size_t axis, Options = {});
+template <class E>
+void normalizer(Array<const E> x, Computed<E> *m, Computed<E> *s, std::size_t axis, Options = {},
+                const Adaptation<Computed<E>> & = {});
 
 /// log(sum(exp(x))) along `axis`, one for each row in C order: m + log s.
-template <class T> void logsumexp(Array<const T> x, T *out, std::size_t axis, Options = {});
+template <class E>
+void logsumexp(Array<const E> x, Computed<E> *out, std::size_t axis, Options = {},
+               const Adaptation<Computed<E>> & = {});
 
-/// The state (m, s) by the recurrence, one element after another; scalar instruction sets only.
+/// The state (m, s) by the recurrence, one element after another; scalar instruction sets, T float
+/// or double.
 template <class T> void scan(Array<const T> x, T *m, T *s, std::size_t axis, Options = {});
 
 /// Softmax of contiguous rows.
-template <class T>
-void online(const T *x, T *y, std::size_t rows, std::size_t n, Options options = {}) {
+template <class E>
+void online(const E *x, E *y, std::size_t rows, std::size_t n, Options options = {}) {
     const std::size_t shape[] = {rows, n};
-    const std::ptrdiff_t strides[] = {static_cast<std::ptrdiff_t>(n * sizeof(T)),
-                                      static_cast<std::ptrdiff_t>(sizeof(T))};
-    online<T>(Array<const T>{x, shape, strides}, Array<T>{y, shape, strides}, 1, options);
+    const std::ptrdiff_t strides[] = {static_cast<std::ptrdiff_t>(n * sizeof(E)),
+                                      static_cast<std::ptrdiff_t>(sizeof(E))};
+    online<E>(Array<const E>{x, shape, strides}, Array<E>{y, shape, strides}, 1, options);
 }
 
 /// What is known of one kernel.

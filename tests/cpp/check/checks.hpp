@@ -37,8 +37,23 @@ void run(const KernelRow &row, const Arguments &arguments, Report &report) {
 
 inline bool is_exact(const KernelRow &row) { return std::string_view(row.variant.name) == "exact"; }
 
+/// Whether y has the probabilities, m and s the states and y the log probabilities of all rows.
+template <class T>
+void judge_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
+                         Report &report);
+template <class T>
+void judge_states(Context<T> &context, const KernelRow &row, const T *m, const T *s,
+                  Report &report);
+template <class T>
+void judge_log_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
+                             Report &report);
+
 template <class T> void check_online(Context<T> &context, const KernelRow &row, Report &report);
+template <class T>
+void check_log_softmax(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_normalizer(Context<T> &context, const KernelRow &row, Report &report);
+/// The same operations with rows as columns of memory, if the kernel has that form.
+template <class T> void check_columns(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_update(const KernelRow &row, Report &report);
 template <class T> void check_weight(const KernelRow &row, Report &report);

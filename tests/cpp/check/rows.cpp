@@ -140,8 +140,21 @@ template <class T> bool canaries_alive(const std::vector<T> &y, const Case<T> &l
     return true;
 }
 
+/// The bits of a row don't depend on how it is run.
 template <class T>
-void judge(Context<T> &context, const KernelRow &row, const Case<T> &y, Report &report) {
+void compare(const Context<T> &context, const KernelRow &row, const Case<T> &usual,
+             const Case<T> &other, const std::string &how, Report &report) {
+    for (std::size_t r = 0; r < usual.rows; ++r)
+        if (usual.n > 0 && context.truth[r].ordinary() && // NaN have many patterns
+            std::memcmp(usual.row(r), other.row(r), usual.n * sizeof(T)) != 0)
+            report.fail(row, where(usual.name, usual.n, r), "gives other bits " + how);
+}
+
+} // namespace
+
+template <class T>
+void judge_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
+                         Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         std::string problem;
@@ -156,18 +169,6 @@ void judge(Context<T> &context, const KernelRow &row, const Case<T> &y, Report &
     }
 }
 
-/// The bits of a row don't depend on how it is run.
-template <class T>
-void compare(const Context<T> &context, const KernelRow &row, const Case<T> &usual,
-             const Case<T> &other, const std::string &how, Report &report) {
-    for (std::size_t r = 0; r < usual.rows; ++r)
-        if (usual.n > 0 && context.truth[r].ordinary() && // NaN have many patterns
-            std::memcmp(usual.row(r), other.row(r), usual.n * sizeof(T)) != 0)
-            report.fail(row, where(usual.name, usual.n, r), "gives other bits " + how);
-}
-
-} // namespace
-
 template <class T> void check_online(Context<T> &context, const KernelRow &row, Report &report) {
     if (!weight_row<T>(row))
         return report.fail(row, "table", "has no weight kernel beside it");
@@ -180,7 +181,7 @@ template <class T> void check_online(Context<T> &context, const KernelRow &row, 
         report);
     if (!canaries_alive(out.storage, out))
         report.fail(row, where(data.name, data.n, 0), "writes outside its rows");
-    judge(context, row, out, report);
+    judge_probabilities(context, row, out, report);
 
     Case<T> in_place = data;
     run(row,
@@ -188,7 +189,7 @@ template <class T> void check_online(Context<T> &context, const KernelRow &row, 
                            data.n},
         report);
     if (data.n > same_in_place)
-        judge(context, row, in_place, report);
+        judge_probabilities(context, row, in_place, report);
     else
         compare(context, row, out, in_place, "in place", report);
 
@@ -210,9 +211,16 @@ void check_normalizer(Context<T> &context, const KernelRow &row, Report &report)
         report);
     if (m[0] != canary<T> || s[0] != canary<T> || m.back() != canary<T> || s.back() != canary<T>)
         report.fail(row, where(data.name, data.n, 0), "writes outside its results");
+    judge_states(context, row, m.data() + 1, s.data() + 1, report);
+}
+
+template <class T>
+void judge_states(Context<T> &context, const KernelRow &row, const T *m, const T *s,
+                  Report &report) {
+    const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         const RowTruth<T> &truth = context.truth[r];
-        const T got_m = m[r + 1], got_s = s[r + 1];
+        const T got_m = m[r], got_s = s[r];
         const auto fail = [&](double want_m, double want_s) {
             report.fail(row, where(data.name, data.n, r),
                         text("m = %.9g, s = %.9g instead of ", got_m, got_s) +
@@ -250,6 +258,14 @@ void check_normalizer(Context<T> &context, const KernelRow &row, Report &report)
     }
 }
 
+template void judge_probabilities(Context<float> &, const KernelRow &, const Case<float> &,
+                                  Report &);
+template void judge_probabilities(Context<double> &, const KernelRow &, const Case<double> &,
+                                  Report &);
+template void judge_states(Context<float> &, const KernelRow &, const float *, const float *,
+                           Report &);
+template void judge_states(Context<double> &, const KernelRow &, const double *, const double *,
+                           Report &);
 template void check_online(Context<float> &, const KernelRow &, Report &);
 template void check_online(Context<double> &, const KernelRow &, Report &);
 template void check_normalizer(Context<float> &, const KernelRow &, Report &);

@@ -1,0 +1,54 @@
+// Results from scratch space to where they belong: narrowed to half types, scattered.
+//
+// The way back of prepare.hpp. A half is the float32 result rounded once, to nearest, ties to even.
+#pragma once
+#include "common/config.hpp"
+#include "kernels/arguments.hpp"
+#include "vec/concept.hpp"
+
+namespace fastsoftmax {
+
+template <class V> struct Finish {
+    using T = typename V::scalar;
+    using Arguments = FinishArguments<T>;
+
+    static void run(const Arguments &a) {
+        if constexpr (Converts<V>) {
+            if (a.format == Format::float16)
+                return rows<float16>(a);
+            if (a.format == Format::bfloat16)
+                return rows<bfloat16>(a);
+        }
+        rows<T>(a);
+    }
+
+  private:
+    static constexpr std::size_t lanes = V::lanes;
+
+    template <class E> __attribute__((noinline)) static void rows(const Arguments &a) {
+        constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(E));
+        const bool whole = a.y_inner == size && a.y_outer % size == 0 &&
+                           reinterpret_cast<std::uintptr_t>(a.y) % alignof(E) == 0;
+        for (std::size_t o = 0; o < a.outer; ++o) {
+            const auto row = static_cast<std::ptrdiff_t>(o);
+            const T *z = a.z + row * a.z_outer;
+            char *y = static_cast<char *>(a.y) + row * a.y_outer;
+            std::size_t i = 0;
+            for (; whole && i + lanes <= a.inner; i += lanes)
+                store(V::load(z + i), reinterpret_cast<E *>(y) + i);
+            for (; i < a.inner; i += lanes) {
+                const std::size_t count = a.inner - i < lanes ? a.inner - i : lanes;
+                E results[lanes];
+                store(count == lanes ? V::load(z + i) : V::load_n(z + i, count, 0), results);
+                char *to = y + static_cast<std::ptrdiff_t>(i) * a.y_inner;
+                for (std::size_t j = 0; j < count; ++j, to += a.y_inner)
+                    __builtin_memcpy(to, results + j, sizeof(E));
+            }
+        }
+    }
+
+    static FS_INLINE void store(V v, T *p) { v.store(p); }
+    template <class E> static FS_INLINE void store(V v, E *p) { v.narrow_to(p); }
+};
+
+} // namespace fastsoftmax

@@ -1,0 +1,91 @@
+// `log_softmax`: the distance from the maximum less the logarithm of the sum.
+#include "check/checks.hpp"
+#include "kernels/arguments.hpp"
+
+#include <cmath>
+
+namespace check {
+namespace {
+
+/// Logarithm of a sum of the same weights in another order.
+constexpr double agreement = 2e-5;
+
+/// Roundings of x - m and of the result.
+template <class T> double rounding(double d, double log_s) {
+    return (sizeof(T) == 4 ? 0x1p-24 : 0x1p-53) * 1.01 * (2 * std::abs(d) + std::abs(log_s));
+}
+
+template <class T>
+std::string verdict(Context<T> &context, const KernelRow &row, std::size_t r, const T *y,
+                    Report &report) {
+    const Case<T> &data = context.data;
+    const RowTruth<T> &truth = context.truth[r];
+    double sum = static_cast<double>(truth.s), bound = row.bound;
+    if (!is_exact(row)) {
+        const T *h = context.weights(*weight_row<T>(row), r);
+        sum = 0;
+        for (std::size_t i = 0; i < data.n; ++i)
+            sum += static_cast<double>(h[i]);
+        bound =
+            agreement + (row.variant.form == std::string_view("exp") ? 2 * row.variant.bound : 0);
+    }
+    Largest largest;
+    for (std::size_t i = 0; i < data.n; ++i) {
+        const T x = flushed(data.row(r)[i]);
+        const Wide<T> d = static_cast<Wide<T>>(x) - flushed(truth.m);
+        if (std::isinf(static_cast<T>(d))) { // -inf, or too far down for T
+            if (y[i] != -INFINITY)
+                return text("%.9g instead of -inf", y[i]);
+            continue;
+        }
+        const double error = static_cast<double>(std::abs(y[i] - (d - std::log(Wide<T>(sum)))));
+        const double over = error - rounding<T>(static_cast<double>(d), std::log(sum));
+        largest.add(std::max(over, 0.0));
+        if (!(over <= bound))
+            return text("%.9g, off by %.3g", y[i], error);
+    }
+    if (is_exact(row))
+        report.error(row, "absolute error beside roundings", largest.value());
+    return "";
+}
+
+} // namespace
+
+template <class T>
+void judge_log_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
+                             Report &report) {
+    const Case<T> &data = context.data;
+    for (std::size_t r = 0; r < data.rows; ++r) {
+        std::string problem;
+        if (context.truth[r].ordinary())
+            problem = verdict(context, row, r, y.row(r), report);
+        else
+            for (std::size_t i = 0; i < data.n; ++i)
+                if (!std::isnan(y.row(r)[i]))
+                    problem = "must be NaN all over";
+        if (!problem.empty())
+            report.fail(row, data.name + ", n = " + std::to_string(data.n), problem);
+    }
+}
+
+template <class T>
+void check_log_softmax(Context<T> &context, const KernelRow &row, Report &report) {
+    if (!weight_row<T>(row))
+        return report.fail(row, "table", "has no weight kernel beside it");
+    const Case<T> &data = context.data;
+    Case<T> out = data;
+    run(row,
+        fastsoftmax::LogSoftmaxArguments<T>{data.row(0), data.stride, out.row(0), out.stride,
+                                            data.rows, data.n},
+        report);
+    judge_log_probabilities(context, row, out, report);
+}
+
+template void judge_log_probabilities(Context<float> &, const KernelRow &, const Case<float> &,
+                                      Report &);
+template void judge_log_probabilities(Context<double> &, const KernelRow &, const Case<double> &,
+                                      Report &);
+template void check_log_softmax(Context<float> &, const KernelRow &, Report &);
+template void check_log_softmax(Context<double> &, const KernelRow &, Report &);
+
+} // namespace check
