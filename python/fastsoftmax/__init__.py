@@ -4,16 +4,18 @@
 >>> fastsoftmax.online(np.array([0.0, 1.0], dtype=np.float32)).round(3).tolist()
 [0.26899999380111694, 0.7310000061988831]
 
-`online` (also called `softmax`) is softmax over an axis; `normalizer` and `logsumexp` stop at its
-state; `MaxSum` keeps that state for logits that come in chunks; `scan` walks the recurrence step
-by step, for study. `variants()` names the surrogates, `kernels()` shows every compiled kernel with
-its claimed error bound, `info()` says what runs here.
+`online` (also called `softmax`) is softmax over an axis, `log_softmax` its logarithm; `normalizer`
+and `logsumexp` stop at its state; `MaxSum` keeps that state for logits that come in chunks; `scan`
+walks the recurrence step by step, for study. `variants()` names the surrogates, `kernels()` shows
+every compiled kernel with its claimed error bound, `info()` says what runs here.
 """
 
 from fastsoftmax import reference
 from fastsoftmax._core import version as __version__
 from fastsoftmax._max_sum import MaxSum
-from fastsoftmax._operations import logsumexp, normalizer, online, scan, softmax
+from fastsoftmax._operations import log_softmax, online, softmax
+from fastsoftmax._reductions import logsumexp, normalizer
+from fastsoftmax._scan import scan
 from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
 
 require_environment()
@@ -25,6 +27,7 @@ __all__ = [
     "info",
     "isas",
     "kernels",
+    "log_softmax",
     "logsumexp",
     "normalizer",
     "online",

@@ -7,35 +7,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax import _core
+from fastsoftmax._containers import Operand, operand
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = (*_COMPUTED, np.dtype(np.float16))
+
+
+def checked_operand(logits: object, name: str = "logits") -> Operand:
+    """`logits` as an array of floats with at least one dimension, not copied."""
+    if isinstance(logits, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a MaskedArray, whose mask would be lost; pass {name}.data with "
+            f"mask=~{name}.mask"
+        )
+    if isinstance(logits, np.generic):
+        raise ValueError(f"{name} is a scalar; pass an array with at least one dimension")
+    seen = operand(logits, name)
+    if seen is None:
+        raise TypeError(f"{name} must be an array, not {_describe(logits, name)}")
+    if not seen.bfloats:
+        _check_dtype(seen.array.dtype, name)
+    if seen.array.ndim == 0:
+        raise ValueError(f"{name} has no dimension (0-d); pass an array with at least one")
+    return seen
 
 
 def checked_array(logits: object, name: str = "logits") -> NDArray[Any]:
     """`logits` as a plain float32 or float64 ndarray of at least one dimension, not copied."""
-    if isinstance(logits, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a MaskedArray, whose mask would be lost; pass {name}.filled(-np.inf) to "
-            "give masked positions no weight"
-        )
-    if isinstance(logits, np.generic):
-        raise ValueError(f"{name} is a scalar; pass an array with at least one dimension")
-    if not isinstance(logits, np.ndarray):
+    if not isinstance(logits, (np.ndarray, np.generic)):
         raise TypeError(f"{name} must be a NumPy array, not {_describe(logits, name)}")
-    array = np.asarray(logits)
-    _check_dtype(array.dtype, name)
-    if array.ndim == 0:
-        raise ValueError(f"{name} has no dimension (0-d); pass an array with at least one")
-    return array
+    seen = checked_operand(logits, name)
+    if seen.bfloats or seen.array.dtype not in _COMPUTED:
+        dtype = getattr(logits, "dtype", None)
+        raise TypeError(
+            f"{name} must be float32 or float64, not {dtype}; pass {name}.astype(np.float32)"
+        )
+    return seen.array
 
 
 def _describe(value: object, name: str) -> str:
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     if hasattr(value, "__dlpack__"):
-        return (
-            f"{kind}; arrays of other libraries (DLPack) are to come, until then pass "
-            f"{name}.numpy() or np.from_dlpack({name})"
-        )
+        return f"{kind}; pass np.from_dlpack({name})"
     if isinstance(value, (list, tuple, int, float)):
         return f"{kind}; pass np.asarray({name}, dtype=np.float32)"
     return f"{kind}; np.asarray may convert it"
@@ -44,7 +57,7 @@ def _describe(value: object, name: str) -> str:
 def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
     if dtype in _FLOATS and dtype.isnative:
         return
-    wanted = f"{name} must be float32 or float64, not {dtype}"
+    wanted = f"{name} must be float16, bfloat16, float32 or float64, not {dtype}"
     if dtype.newbyteorder("=") in _FLOATS:
         raise TypeError(
             f"{name} has the byte order of another machine ({dtype.str}); pass "
@@ -55,8 +68,6 @@ def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
             f"{wanted}; int8 softmax (HCCS and byte tables) is to come as fastsoftmax.hccs and "
             f"fastsoftmax.int8, until then pass {name}.astype(np.float32) * scale"
         )
-    if dtype.name in ("float16", "bfloat16"):
-        raise TypeError(f"{wanted}; half types are to come, until then pass {name}.astype('f4')")
     if dtype.kind in "iub":
         raise TypeError(f"{wanted}; pass {name}.astype(np.float32)")
     if dtype.kind == "O":
@@ -96,14 +107,21 @@ def checked_name(value: object, what: str) -> str:
     return value
 
 
-def checked_out(out: object, like: NDArray[Any]) -> NDArray[Any]:
+def checked_out(out: object, like: Operand) -> NDArray[Any]:
     """`out` as a plain ndarray that can take the result."""
-    if isinstance(out, np.ma.MaskedArray) or not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a NumPy array like logits, not {type(out).__name__}")
-    if out.dtype != like.dtype or not out.dtype.isnative:
-        raise TypeError(f"out has dtype {out.dtype.str}; the result is {like.dtype.str}")
-    if out.shape != like.shape:
-        raise ValueError(f"out has shape {out.shape}; the result has {like.shape}")
-    if not out.flags.writeable:
+    seen = None if isinstance(out, np.ma.MaskedArray) else operand(out, "out", writable=True)
+    if seen is None:
+        raise TypeError(f"out must be an array like logits, not {type(out).__name__}")
+    array = seen.array
+    same = seen.bfloats == like.bfloats and array.dtype == like.array.dtype
+    if not same or not array.dtype.isnative:
+        raise TypeError(f"out has dtype {_name(seen)}; the result is {_name(like)}")
+    if array.shape != like.array.shape:
+        raise ValueError(f"out has shape {array.shape}; the result has {like.array.shape}")
+    if not array.flags.writeable:
         raise ValueError("out is read-only; pass an array that can be written")
-    return np.asarray(out)
+    return array
+
+
+def _name(seen: Operand) -> str:
+    return "bfloat16" if seen.bfloats else seen.array.dtype.str

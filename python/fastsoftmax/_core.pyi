@@ -10,14 +10,51 @@ most_threads: int
 version: str
 
 def online(
-    logits: object, out: object, variant: object, axis: object, threads: object, isa: object
-) -> Floats | Literal[False]: ...
+    logits: object,
+    out: object,
+    variant: object,
+    axis: object,
+    threads: object,
+    isa: object,
+    scale: object,
+    mask: object,
+    sink: object,
+    bfloats: bool,
+) -> Any: ...
+def log_softmax(
+    logits: object,
+    out: object,
+    variant: object,
+    axis: object,
+    threads: object,
+    isa: object,
+    scale: object,
+    mask: object,
+    sink: object,
+    bfloats: bool,
+) -> Any: ...
 def normalizer(
-    logits: object, variant: object, axis: object, threads: object, isa: object
-) -> tuple[Floats, Floats] | Literal[False]: ...
+    logits: object,
+    variant: object,
+    axis: object,
+    threads: object,
+    isa: object,
+    scale: object,
+    mask: object,
+    sink: object,
+    bfloats: bool,
+) -> Any: ...
 def logsumexp(
-    logits: object, variant: object, axis: object, threads: object, isa: object
-) -> Floats | Literal[False]: ...
+    logits: object,
+    variant: object,
+    axis: object,
+    threads: object,
+    isa: object,
+    scale: object,
+    mask: object,
+    sink: object,
+    bfloats: bool,
+) -> Any: ...
 def scan(
     logits: object, variant: object, axis: object, threads: object, isa: object
 ) -> tuple[Floats, Floats] | Literal[False]: ...

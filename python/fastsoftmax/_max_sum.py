@@ -8,9 +8,15 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastsoftmax._arrays import checked_array, checked_axis, checked_name, checked_out
+from fastsoftmax._arrays import (
+    checked_array,
+    checked_axis,
+    checked_name,
+    checked_operand,
+    checked_out,
+)
 from fastsoftmax._monoid import Pair, frozen, merged, write_probabilities
-from fastsoftmax._operations import normalizer
+from fastsoftmax._reductions import normalizer
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -208,7 +214,9 @@ class MaxSum:
         the kernels of `online`.
         """
         x, axis = self._checked_chunk(chunk, axis)
-        target = np.empty_like(x, subok=False) if out is None else checked_out(out, x)
+        target = (
+            np.empty_like(x, subok=False) if out is None else checked_out(out, checked_operand(x))
+        )
         m, s = (np.expand_dims(part, axis) for part in self._pair)
         write_probabilities(x, m, np.where(s > 0, s, np.nan), target)
         return target if out is None else out

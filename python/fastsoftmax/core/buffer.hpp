@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <stdexcept>
+#include <string_view>
 
 namespace fastsoftmax::python {
 
@@ -18,7 +18,9 @@ struct Numpy {
 };
 extern Numpy *numpy;
 
-/// A buffer of an exact ndarray of native float32 or float64, given back at the end.
+enum class Element { none, float32, float64, float16, word, boolean };
+
+/// A buffer of an exact ndarray of native elements that we know, given back at the end.
 class Buffer {
   public:
     Buffer(nb::handle object, bool writable) {
@@ -31,8 +33,15 @@ class Buffer {
         }
         held_ = true;
         // NumPy puts "=" before the type of elements that may lie at odd addresses
-        const std::string_view format = view_.format ? view_.format : "";
-        good_ = format == "f" || format == "d" || format == "=f" || format == "=d";
+        std::string_view format = view_.format ? view_.format : "";
+        if (format.starts_with('='))
+            format.remove_prefix(1);
+        element_ = format == "f"   ? Element::float32
+                   : format == "d" ? Element::float64
+                   : format == "e" ? Element::float16
+                   : format == "H" ? Element::word
+                   : format == "?" ? Element::boolean
+                                   : Element::none;
     }
     ~Buffer() {
         if (held_)
@@ -41,8 +50,9 @@ class Buffer {
     Buffer(const Buffer &) = delete;
     Buffer &operator=(const Buffer &) = delete;
 
-    explicit operator bool() const { return good_; }
-    bool is_double() const { return view_.itemsize == sizeof(double); }
+    Element element() const { return element_; }
+    bool is_float() const { return element_ == Element::float32 || element_ == Element::float64; }
+    bool is_double() const { return element_ == Element::float64; }
     std::size_t dimensions() const { return static_cast<std::size_t>(view_.ndim); }
     std::size_t elements() const {
         return static_cast<std::size_t>(view_.len) / static_cast<std::size_t>(view_.itemsize);
@@ -55,12 +65,7 @@ class Buffer {
     template <class T> Array<T> array() const {
         return {static_cast<T *>(view_.buf), shape(), strides()};
     }
-    template <class T> T *contiguous() const {
-        if (!good_ || view_.ndim != 1 || is_double() != (sizeof(T) == 8) ||
-            (view_.shape[0] > 1 && view_.strides[0] != static_cast<Py_ssize_t>(sizeof(T))))
-            throw std::invalid_argument("wants contiguous 1-D arrays of one float dtype");
-        return static_cast<T *>(view_.buf);
-    }
+    template <class T> T *data() const { return static_cast<T *>(view_.buf); }
 
     bool same_layout(const Buffer &other) const {
         return view_.buf == other.view_.buf && std::ranges::equal(strides(), other.strides());
@@ -84,7 +89,8 @@ class Buffer {
     }
 
     Py_buffer view_;
-    bool held_ = false, good_ = false;
+    bool held_ = false;
+    Element element_ = Element::none;
 };
 
 } // namespace fastsoftmax::python

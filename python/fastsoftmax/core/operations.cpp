@@ -1,35 +1,69 @@
 // The public operations.
+#include "adaptation.hpp"
 #include "module.hpp"
 #include "options.hpp"
 
 namespace fastsoftmax::python {
 namespace {
 
-nb::object online(nb::handle logits, nb::handle out, nb::handle variant, nb::handle axis,
-                  nb::handle threads, nb::handle isa) {
-    const Buffer x(logits, false);
+/// What all operations take. `ready` says whether everything is of the well-formed kind.
+struct Call {
+    Call(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle threads, nb::handle isa,
+         nb::handle scale, nb::handle mask, nb::handle sink, bool bfloats)
+        : x(logits, false), bfloats(bfloats) {
+        const bool known = x.element() != Element::none && x.element() != Element::boolean &&
+                           (x.element() != Element::word || bfloats);
+        if (!known || !read_options(variant, isa, threads, options))
+            return;
+        along = axis_of(axis, x.dimensions());
+        ready = along >= 0 && adapting.read(x, static_cast<std::size_t>(along), scale, mask, sink);
+    }
+
+    Buffer x;
+    bool bfloats, ready = false;
     Options options;
-    if (!x || !read_options(variant, isa, threads, options))
-        return nb::borrow(Py_False);
-    const std::ptrdiff_t along = axis_of(axis, x.dimensions());
-    if (along < 0)
+    std::ptrdiff_t along = -1;
+    Adapting adapting;
+};
+
+template <class F> nb::object map(nb::handle logits, nb::handle out, const Call &call, const F &f) {
+    if (!call.ready)
         return nb::borrow(Py_False);
     nb::object result = out.is_none() ? numpy->empty_like(logits) : nb::borrow(out);
     const Buffer y(result, true);
-    if (!y || y.is_double() != x.is_double() || !std::ranges::equal(x.shape(), y.shape()) ||
-        (!out.is_none() && x.overlaps(y) && !x.same_layout(y)))
+    if (y.element() != call.x.element() || !std::ranges::equal(call.x.shape(), y.shape()) ||
+        (!out.is_none() &&
+         ((call.x.overlaps(y) && !call.x.same_layout(y)) || call.adapting.overlaps(y))))
         return nb::borrow(Py_False);
-    run(x.elements(), [&] {
-        with_dtype(x.is_double(), [&](auto zero) {
-            using T = decltype(zero);
-            fastsoftmax::online<T>(x.array<const T>(), y.array<T>(),
-                                   static_cast<std::size_t>(along), options);
+    run(call.x.elements(), [&] {
+        with_element(call.x, call.bfloats, [&](auto zero) {
+            using E = decltype(zero);
+            f(call.x.array<const E>(), y.array<E>(), static_cast<std::size_t>(call.along),
+              call.options, call.adapting.get<Computed<E>>());
         });
     });
     return result;
 }
 
-/// A new array with the shape of x but for one axis.
+nb::object online(nb::handle logits, nb::handle out, nb::handle variant, nb::handle axis,
+                  nb::handle threads, nb::handle isa, nb::handle scale, nb::handle mask,
+                  nb::handle sink, bool bfloats) {
+    return map(logits, out, {logits, variant, axis, threads, isa, scale, mask, sink, bfloats},
+               [](auto x, auto y, auto along, const auto &options, const auto &adaptation) {
+                   fastsoftmax::online(x, y, along, options, adaptation);
+               });
+}
+
+nb::object log_softmax(nb::handle logits, nb::handle out, nb::handle variant, nb::handle axis,
+                       nb::handle threads, nb::handle isa, nb::handle scale, nb::handle mask,
+                       nb::handle sink, bool bfloats) {
+    return map(logits, out, {logits, variant, axis, threads, isa, scale, mask, sink, bfloats},
+               [](auto x, auto y, auto along, const auto &options, const auto &adaptation) {
+                   fastsoftmax::log_softmax(x, y, along, options, adaptation);
+               });
+}
+
+/// A new array with the shape of x but for one axis, of the type that x is computed in.
 nb::object reduced(const Buffer &x, std::ptrdiff_t axis) {
     nb::list shape;
     for (std::size_t i = 0; i < x.dimensions(); ++i)
@@ -38,27 +72,21 @@ nb::object reduced(const Buffer &x, std::ptrdiff_t axis) {
     return numpy->empty(nb::tuple(shape), x.is_double() ? numpy->float64 : numpy->float32);
 }
 
-/// Calls f(x, axis, options, results...) with as many new arrays as Results says.
-template <int Results, class F>
-nb::object reduce(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle threads,
-                  nb::handle isa, const F &f) {
-    const Buffer x(logits, false);
-    Options options;
-    if (!x || !read_options(variant, isa, threads, options))
+/// Calls f(x, results..., axis, options, adaptation) with as many new arrays as Results says.
+template <int Results, class F> nb::object reduce(const Call &call, const F &f) {
+    if (!call.ready)
         return nb::borrow(Py_False);
-    const std::ptrdiff_t along = axis_of(axis, x.dimensions());
-    if (along < 0)
-        return nb::borrow(Py_False);
-    const nb::object first = reduced(x, along);
-    const nb::object second = Results > 1 ? reduced(x, along) : nb::object();
+    const nb::object first = reduced(call.x, call.along);
+    const nb::object second = Results > 1 ? reduced(call.x, call.along) : nb::object();
     {
         const Buffer a(first, true);
         const Buffer b(Results > 1 ? second : first, true);
-        run(std::max(x.elements(), a.elements()), [&] {
-            with_dtype(x.is_double(), [&](auto zero) {
-                using T = decltype(zero);
-                f(x.array<const T>(), a.array<T>().data, b.array<T>().data,
-                  static_cast<std::size_t>(along), options);
+        run(std::max(call.x.elements(), a.elements()), [&] {
+            with_element(call.x, call.bfloats, [&](auto zero) {
+                using E = decltype(zero);
+                using T = Computed<E>;
+                f(call.x.array<const E>(), a.data<T>(), b.data<T>(),
+                  static_cast<std::size_t>(call.along), call.options, call.adapting.get<T>());
             });
         });
     }
@@ -66,27 +94,35 @@ nb::object reduce(nb::handle logits, nb::handle variant, nb::handle axis, nb::ha
 }
 
 nb::object normalizer(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
-                      nb::handle isa) {
-    return reduce<2>(x, variant, axis, threads, isa,
-                     [](auto a, auto *m, auto *s, auto along, auto options) {
-                         fastsoftmax::normalizer(a, m, s, along, options);
-                     });
+                      nb::handle isa, nb::handle scale, nb::handle mask, nb::handle sink,
+                      bool bfloats) {
+    return reduce<2>(
+        {x, variant, axis, threads, isa, scale, mask, sink, bfloats},
+        [](auto a, auto *m, auto *s, auto along, const auto &options, const auto &adaptation) {
+            fastsoftmax::normalizer(a, m, s, along, options, adaptation);
+        });
+}
+
+nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
+                     nb::handle isa, nb::handle scale, nb::handle mask, nb::handle sink,
+                     bool bfloats) {
+    return reduce<1>(
+        {x, variant, axis, threads, isa, scale, mask, sink, bfloats},
+        [](auto a, auto *m, auto *, auto along, const auto &options, const auto &adaptation) {
+            fastsoftmax::logsumexp(a, m, along, options, adaptation);
+        });
 }
 
 nb::object scan(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
                 nb::handle isa) {
-    return reduce<2>(x, variant, axis, threads, isa,
-                     [](auto a, auto *m, auto *s, auto along, auto options) {
-                         fastsoftmax::scan(a, m, s, along, options);
-                     });
-}
-
-nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
-                     nb::handle isa) {
-    return reduce<1>(x, variant, axis, threads, isa,
-                     [](auto a, auto *m, auto *, auto along, auto options) {
-                         fastsoftmax::logsumexp(a, m, along, options);
-                     });
+    const Call call(x, variant, axis, threads, isa, nb::float_(1.0), nb::none(), nb::none(), false);
+    if (!call.x.is_float())
+        return nb::borrow(Py_False);
+    return reduce<2>(call, [](auto a, auto *m, auto *s, auto along, const auto &options,
+                              const auto &) {
+        if constexpr (std::is_same_v<decltype(a.data), const std::remove_pointer_t<decltype(m)> *>)
+            fastsoftmax::scan(a, m, s, along, options);
+    });
 }
 
 } // namespace
@@ -94,11 +130,16 @@ nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::hand
 void add_operations(nb::module_ &module) {
     // None has to come through everywhere: saying what is wrong with it is left to Python
     const auto any = [](const char *name) { return nb::arg(name).none(); };
-    module.def("online", &online, any("logits"), any("out"), any("variant"), any("axis"),
-               any("threads"), any("isa"));
-    for (const auto &[name, f] : {std::pair{"normalizer", &normalizer},
-                                  std::pair{"logsumexp", &logsumexp}, std::pair{"scan", &scan}})
-        module.def(name, f, any("logits"), any("variant"), any("axis"), any("threads"), any("isa"));
+    for (const auto &[name, f] :
+         {std::pair{"online", &online}, std::pair{"log_softmax", &log_softmax}})
+        module.def(name, f, any("logits"), any("out"), any("variant"), any("axis"), any("threads"),
+                   any("isa"), any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
+    for (const auto &[name, f] :
+         {std::pair{"normalizer", &normalizer}, std::pair{"logsumexp", &logsumexp}})
+        module.def(name, f, any("logits"), any("variant"), any("axis"), any("threads"), any("isa"),
+                   any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
+    module.def("scan", &scan, any("logits"), any("variant"), any("axis"), any("threads"),
+               any("isa"));
 }
 
 } // namespace fastsoftmax::python

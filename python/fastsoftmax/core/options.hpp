@@ -55,11 +55,26 @@ template <class F> void run(std::size_t elements, const F &f) {
     f();
 }
 
-template <class F> void with_dtype(bool is_double, const F &f) {
-    if (is_double)
-        f(double{});
-    else
+/// Calls f with a value of the element type; a word is a bfloat16 where `bfloats` says so. False
+/// for other elements.
+template <class F> bool with_element(const Buffer &x, bool bfloats, const F &f) {
+    switch (x.element()) {
+    case Element::float32:
         f(float{});
+        return true;
+    case Element::float64:
+        f(double{});
+        return true;
+    case Element::float16:
+        f(float16{});
+        return true;
+    case Element::word:
+        if (bfloats)
+            f(bfloat16{});
+        return bfloats;
+    default:
+        return false;
+    }
 }
 
 } // namespace fastsoftmax::python

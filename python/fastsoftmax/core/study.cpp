@@ -9,8 +9,23 @@
 namespace fastsoftmax::python {
 namespace {
 
+template <class F> void with_dtype(bool is_double, const F &f) {
+    if (is_double)
+        f(double{});
+    else
+        f(float{});
+}
+
+template <class T> T *contiguous(const Buffer &a) {
+    if (a.dimensions() != 1 || a.is_double() != (sizeof(T) == 8) ||
+        (a.shape()[0] > 1 && a.strides()[0] != static_cast<std::ptrdiff_t>(sizeof(T))))
+        throw std::invalid_argument("wants contiguous 1-D arrays of one float dtype");
+    return a.data<T>();
+}
+
 void require_same(const Buffer &a, const Buffer &b) {
-    if (!a || !b || a.is_double() != b.is_double() || !std::ranges::equal(a.shape(), b.shape()))
+    if (!a.is_float() || !b.is_float() || a.is_double() != b.is_double() ||
+        !std::ranges::equal(a.shape(), b.shape()))
         throw std::invalid_argument("wants contiguous 1-D arrays of one float dtype");
 }
 
@@ -19,7 +34,7 @@ void weight(const std::string &variant, const std::string &isa, nb::handle d, nb
     require_same(from, to);
     with_dtype(from.is_double(), [&](auto zero) {
         using T = decltype(zero);
-        const WeightArguments<T> arguments{from.contiguous<const T>(), to.contiguous<T>(),
+        const WeightArguments<T> arguments{contiguous<const T>(from), contiguous<T>(to),
                                            from.elements()};
         const auto &kernel = choose_kernel("weight", variant, dtype_name<T>, isa);
         run(from.elements(), [&] { call(kernel, arguments); });
@@ -34,12 +49,9 @@ void update(const std::string &variant, const std::string &isa, nb::handle m, nb
     require_same(xs, to);
     with_dtype(to.is_double(), [&](auto zero) {
         using T = decltype(zero);
-        const UpdateArguments<T> arguments{ms.contiguous<const T>(),
-                                           ss.contiguous<const T>(),
-                                           xs.contiguous<const T>(),
-                                           to.contiguous<T>(),
-                                           to.elements(),
-                                           repeats};
+        const UpdateArguments<T> arguments{contiguous<const T>(ms), contiguous<const T>(ss),
+                                           contiguous<const T>(xs), contiguous<T>(to),
+                                           to.elements(),           repeats};
         const auto &kernel = choose_kernel("update", variant, dtype_name<T>, isa);
         run(to.elements() * repeats, [&] { call(kernel, arguments); });
     });

@@ -1,0 +1,83 @@
+"""scale, mask and sink: find out what is wrong with them, and bring them into the core's form."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsoftmax._containers import operand
+
+Array = NDArray[Any]
+
+
+def checked_scale(scale: object) -> float:
+    """`scale` as a finite float."""
+    if isinstance(scale, (bool, np.bool_)) or not isinstance(scale, numbers.Real):
+        raise TypeError(f"scale must be a number, not {scale!r}")
+    value = float(scale)
+    if not math.isfinite(value):
+        raise ValueError(f"scale is {value}; it must be finite")
+    return value
+
+
+def checked_mask(mask: object, shape: tuple[int, ...], computed: type) -> Array | None:
+    """`mask` as booleans, or as floats of the type that logits are computed in."""
+    if mask is None:
+        return None
+    array = _floats_or_booleans(mask, "mask", computed)
+    if array is None:
+        raise TypeError(
+            f"mask must be an array of bool (True = keep) or float (added to the logits), not "
+            f"{_kind(mask)}"
+        )
+    return _fitting(array, "mask", shape, "logits have")
+
+
+def checked_sink(sink: object, rows: tuple[int, ...], computed: type) -> Array | None:
+    """`sink` as floats of the type that logits are computed in."""
+    if sink is None:
+        return None
+    value = np.asarray(sink) if isinstance(sink, numbers.Real) else sink
+    array = _floats_or_booleans(value, "sink", computed)
+    if array is None or array.dtype == np.bool_:
+        raise TypeError(f"sink must be a number or an array of float, not {_kind(sink)}")
+    return _fitting(array, "sink", rows, "logits without the axis have")
+
+
+def _floats_or_booleans(value: Any, name: str, computed: type) -> Array | None:
+    seen = operand(value, name)
+    if seen is None or isinstance(value, np.ma.MaskedArray):
+        return None
+    if seen.bfloats:
+        bits = seen.array.astype(np.uint32) << 16
+        return bits.view(np.float32).astype(computed, copy=False)
+    if seen.array.dtype == np.bool_:
+        return seen.array
+    if seen.array.dtype.kind in "iu" and not isinstance(value, np.ndarray):
+        return None
+    if seen.array.dtype.kind == "f" or (seen.array.ndim == 0 and seen.array.dtype.kind in "iu"):
+        # a mask of float64's lowest is masked out in float32, too: there it becomes -inf
+        with np.errstate(over="ignore"):
+            return seen.array.astype(computed, copy=False)
+    return None
+
+
+def _fitting(array: Array, name: str, shape: tuple[int, ...], owner: str) -> Array:
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} has shape {array.shape}, which can't be broadcast to {shape}, the shape that "
+            f"{owner}"
+        )
+    return np.asarray(array)
+
+
+def _kind(value: object) -> str:
+    dtype = getattr(value, "dtype", None)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return kind if dtype is None else f"{kind} of {dtype}"

@@ -1,0 +1,95 @@
+"""Second tries: arguments that the compiled core refused, prepared or refused in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastsoftmax import _core
+from fastsoftmax._adapting import checked_mask, checked_scale, checked_sink
+from fastsoftmax._arrays import (
+    checked_axis,
+    checked_name,
+    checked_operand,
+    checked_out,
+    checked_threads,
+)
+from fastsoftmax._containers import Operand
+
+
+def mapped(
+    function: Callable[..., Any],
+    logits: object,
+    out: object,
+    variant: str,
+    axis: object,
+    threads: object,
+    isa: str | None,
+    *adaptation: object,
+) -> Any:
+    """Call an operation whose result has the shape of the logits."""
+    x, common, (scale, mask, sink) = _checked(logits, variant, axis, threads, isa, adaptation)
+    target = np.empty_like(x.array, subok=False) if out is None else checked_out(out, x)
+    if out is not None:  # what would be read after it is written over is copied first
+        mask, sink = _apart(mask, target), _apart(sink, target)
+    result = function(x.array, target, *common, scale, mask, sink, x.bfloats)
+    if result is False:  # logits and out overlap without being the same
+        result = function(x.array.copy(), target, *common, scale, mask, sink, x.bfloats)
+    finished(result)
+    return x.wrap(target) if out is None else out
+
+
+def reduced(
+    function: Callable[..., Any],
+    logits: object,
+    variant: str,
+    axis: object,
+    threads: object,
+    isa: str | None,
+    *adaptation: object,
+) -> tuple[Any, Operand]:
+    """Call an operation that gives a value, or a tuple of them, for each row."""
+    x, common, adapting = _checked(logits, variant, axis, threads, isa, adaptation)
+    return finished(function(x.array, *common, *adapting, x.bfloats)), x
+
+
+def check_names(variant: object, isa: object) -> None:
+    """Refuse names that aren't strings, and an empty ISA."""
+    checked_name(variant, "variant")
+    if isa is not None and not checked_name(isa, "isa"):
+        known = ", ".join(_core.isas(False))
+        raise ValueError(f"isa is empty; leave it out or pass one of: {known}")
+
+
+def finished(result: Any) -> Any:
+    """Pass on a result of the core, which must not refuse what has been checked."""
+    if result is False:
+        raise RuntimeError("the core refused arguments that passed every check; please report it")
+    return result
+
+
+def _checked(
+    logits: object,
+    variant: str,
+    axis: object,
+    threads: object,
+    isa: str | None,
+    adaptation: tuple[object, ...],
+) -> tuple[Operand, tuple[Any, ...], tuple[float, Any, Any]]:
+    x = checked_operand(logits)
+    along, count = checked_axis(axis, x.array.ndim), checked_threads(threads)
+    check_names(variant, isa)
+    scale, mask, sink = adaptation
+    shape = x.array.shape
+    computed = np.float64 if x.array.dtype == np.float64 else np.float32
+    rows = shape[: along % len(shape)] + shape[along % len(shape) + 1 :]
+    adapting = (
+        checked_scale(scale),
+        checked_mask(mask, shape, computed),
+        checked_sink(sink, rows, computed),
+    )
+    return x, (variant, along, count, isa), adapting
+
+
+def _apart(part: Any, target: Any) -> Any:
+    return part.copy() if part is not None and np.may_share_memory(part, target) else part

@@ -1,0 +1,107 @@
+"""Arrays of other libraries: seen as NumPy arrays without a copy, and results made the same kind.
+
+NumPy has no bfloat16, so its bits go to the core as uint16 and the fact beside them.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Operand(NamedTuple):
+    """An array as the core takes it, and the way back to what the caller works with."""
+
+    array: Array
+    bfloats: bool
+    wrap: Callable[[Array], Any]  # an array in the core's form of the dtype
+    wrap_float: Callable[[Array], Any]  # one of float32 or float64
+
+
+def operand(value: Any, name: str, *, writable: bool = False) -> Operand | None:
+    """See `value` as an `Operand`; None for what is no array of any library known."""
+    if isinstance(value, np.ndarray):
+        return _from_numpy(np.asarray(value))
+    library = type(value).__module__.partition(".")[0]
+    if library == "torch" and hasattr(value, "requires_grad"):
+        return _from_torch(value, name)
+    if library in ("jax", "jaxlib") and hasattr(value, "__array_namespace__"):
+        return _from_jax(value, name, writable)
+    if hasattr(value, "__dlpack__") and not isinstance(value, np.generic):
+        return _from_dlpack(value, name, writable)
+    return None
+
+
+def _from_numpy(array: Array) -> Operand:
+    dtype = array.dtype
+    if dtype.name == "bfloat16" and dtype.itemsize == 2:
+        return Operand(array.view(np.uint16), True, lambda result: result.view(dtype), _same)
+    return Operand(array, False, _same, _same)
+
+
+def _same(result: Array) -> Array:
+    return result
+
+
+def _from_torch(tensor: Any, name: str) -> Operand:
+    torch = sys.modules["torch"]
+    if tensor.requires_grad:
+        raise TypeError(
+            f"{name} requires grad, and fastsoftmax has no backward pass: pass {name}.detach(); "
+            "what autograd covers will come with the 'torch' extra"
+        )
+    if tensor.device.type != "cpu":
+        raise TypeError(
+            f"{name} is a tensor on {tensor.device}; kernels run on the CPU: pass {name}.cpu()"
+        )
+    if tensor.layout is not torch.strided:
+        raise TypeError(f"{name} is a sparse tensor; pass {name}.to_dense()")
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    if tensor.dtype is torch.bfloat16:
+        words = tensor.view(torch.int16).numpy().view(np.uint16)
+        return Operand(
+            words,
+            True,
+            lambda result: torch.from_numpy(result.view(np.int16)).view(torch.bfloat16),
+            torch.from_numpy,
+        )
+    return Operand(tensor.numpy(), False, torch.from_numpy, torch.from_numpy)
+
+
+def _from_jax(array: Any, name: str, writable: bool) -> Operand:
+    jax = sys.modules["jax"]
+    if isinstance(array, jax.core.Tracer):
+        raise TypeError(
+            f"{name} is traced by JAX (jit, grad or vmap), which can't see into fastsoftmax; call "
+            "it outside, or through jax.pure_callback"
+        )
+    if writable:
+        raise TypeError(f"{name} is a JAX array, which can't be written; leave {name} out")
+    if {device.platform for device in array.devices()} != {"cpu"}:
+        raise TypeError(f"{name} isn't on the CPU; pass jax.device_get({name})")
+    seen = _from_numpy(np.asarray(array))
+    return seen._replace(
+        wrap=lambda result: jax.numpy.asarray(seen.wrap(result)), wrap_float=jax.numpy.asarray
+    )
+
+
+def _from_dlpack(value: Any, name: str, writable: bool) -> Operand:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    namespace = getattr(value, "__array_namespace__", lambda: None)()
+    if namespace is None or not hasattr(namespace, "from_dlpack"):
+        raise TypeError(
+            f"{name} is a {kind}, whose library can't be asked for a result of that kind; pass "
+            f"np.from_dlpack({name})"
+        )
+    try:
+        array = np.from_dlpack(value)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise TypeError(f"{name} is a {kind} that NumPy can't see as an array: {error}") from None
+    if writable and not array.flags.writeable:
+        raise ValueError(f"{name} is read-only; pass an array that can be written")
+    return Operand(array, False, namespace.from_dlpack, namespace.from_dlpack)
