@@ -1,11 +1,11 @@
 // Softmax of rows: y = w(x - m) / sum w(x - m), m the maximum of the row.
 //
-// Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write);
-// while the row stays in cache the last two cost little. Taking m first, rather than a running
-// maximum, makes the weights of a row comparable, so that a surrogate needs no rescale. Other forms
-// where they pay: rows of up to 256 elements are reduced together (short_rows.hpp), large batches
-// of 2048 to 16384 bypass the cache (streamed_rows.hpp), rows of `exact` from 393216 on are read
-// once, by blocks (long_rows.hpp).
+// Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write).
+// Taking m first, rather than a running maximum, makes the weights of a row comparable, so that a
+// surrogate needs no rescale. What differs by length is only what runs at the same time: rows of up
+// to 256 elements are reduced together (short_rows.hpp), up to 2048 a row's weights are taken along
+// with its neighbours' other passes (pipelined_rows.hpp), longer ones fetch ahead
+// (streamed_rows.hpp), and long rows of `exact` are read once, by blocks (long_rows.hpp).
 //
 // Error: exact, float32, relative error of each probability <= 5e-7 for x - m > -20, absolute <=
 // 3e-7 anywhere; float64 <= 4e-15. Surrogates: |h - e^d| as the table says; if |h / e^d - 1| <= eps
@@ -18,6 +18,7 @@
 #include "kernels/arguments.hpp"
 #include "kernels/columns.hpp"
 #include "kernels/long_rows.hpp"
+#include "kernels/pipelined_rows.hpp"
 #include "kernels/row_passes.hpp"
 #include "kernels/short_rows.hpp"
 #include "kernels/streamed_rows.hpp"
@@ -35,13 +36,17 @@ template <class Variant, class V> struct Online {
             if (a.n <= ShortRows<Variant, V, 0, true>::longest && a.n > 0)
                 return short_rows<1>(a);
         }
-        if constexpr (Streams<V>) {
-            if (StreamedRows<Variant, V>::pays(a))
-                return streamed_rows(a);
+        if constexpr (FoldsRows<V>) {
+            if (a.n > short_row && a.n <= pipelined && a.rows > 1)
+                return PipelinedRows<Variant, V>::run(a, weigh_row);
         }
         if constexpr (std::same_as<Variant, variant::exact>) {
             if (LongRows<V>::takes(a))
                 return long_rows(a);
+        }
+        if constexpr (V::lanes > 1) {
+            if (a.n > pipelined)
+                return StreamedRows<Variant, V>::run(a, weigh_row_ahead);
         }
         const std::size_t group = a.n <= short_row ? group_rows : 1;
         for (std::size_t r = 0; r < a.rows; r += group)
@@ -80,23 +85,18 @@ template <class Variant, class V> struct Online {
             });
     }
 
-    // Not inlined: their scratch space would grow the stack frame of every call
-    __attribute__((noinline)) static void streamed_rows(const Arguments &a) {
-        StreamedRows<Variant, V>::run(a, weigh_row);
-    }
+    // Not inlined: its scratch space would grow the stack frame of every call
     __attribute__((noinline)) static void long_rows(const Arguments &a) {
-        for (std::size_t r = 0; r < a.rows; ++r) {
-            const auto i = static_cast<std::ptrdiff_t>(r);
-            if (!LongRows<V>::row(a.x + i * a.x_stride, a.y + i * a.y_stride, a.n))
-                rows_in_phases(a, i, 1);
-        }
+        LongRows<V>::run(
+            a, [&](std::size_t row) { rows_in_phases(a, static_cast<std::ptrdiff_t>(row), 1); });
     }
 
     // Rows too long for ShortRows, up to 512, still go by groups through each pass, and so do short
     // ones where V can't fold: one row's reductions and division are a chain of some 60 cycles,
     // which only other rows can hide. Against row by row, AVX-512: 0.75x of the time on 4096 x 32
     // and 0.9x on 1024 x 128 (ShortRows: 0.40x and 0.68x); no gain from 1024 columns on.
-    static constexpr std::size_t group_rows = 16, short_row = 512;
+    static constexpr std::size_t group_rows = 16;
+    static constexpr std::size_t short_row = FoldsRows<V> ? 256 : 512, pipelined = 2048;
 
     static FS_INLINE void rows_in_phases(const Arguments &a, std::ptrdiff_t first,
                                          std::size_t rows) {
@@ -114,13 +114,22 @@ template <class Variant, class V> struct Online {
             scale_row<V>(y + at(r, a.y_stride), a.n, factor[r]);
     }
 
+    // Not inlined, since called from several places
     /// Writes the weights of a row and returns what to scale them by.
-    static FS_INLINE T weigh_row(const T *x, T *y, std::size_t n, T m) {
+    __attribute__((noinline)) static T weigh_row(const T *x, T *y, std::size_t n, T m) {
         if (__builtin_expect(m - m != 0, 0))
             return static_cast<T>(__builtin_nan(""));
         return static_cast<T>(1 / with_weight<Variant, V>(m, [&](const auto &weight) {
                                   return weigh<true, V>(weight, x, y, n);
                               }));
+    }
+    /// The same, and fetches ahead.
+    __attribute__((noinline)) static T weigh_row_ahead(const T *x, T *y, std::size_t n, T m,
+                                                       Prefetch<V> prefetch) {
+        using Weight = typename Variant::template Weight<V, false>;
+        if (__builtin_expect(m < Weight::limit() && m > -Weight::limit(), 1))
+            return static_cast<T>(1 / weigh<true, V>(Weight(m), x, y, n, prefetch));
+        return weigh_row(x, y, n, m);
     }
 };
 

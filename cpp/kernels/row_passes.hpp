@@ -1,11 +1,9 @@
 // The passes over one row that the row kernels are made of: maximum, weights with their sum, scale.
 //
-// Sums. Eight weights are added in float by a tree, three roundings deep; all further additions
-// keep aside what they round off. One logit far above thousands of others would else lose them one
-// by one: chains of eight, once here, cost such rows 9e-7. One row of 2^24 is as exact as one of
-// 2^4. Tails load -inf, which weighs 0 in every variant and never is a maximum.
+// Tails load -inf, which weighs 0 in every variant and never is a maximum. Sums: sums.hpp.
 #pragma once
 #include "common/config.hpp"
+#include "kernels/sums.hpp"
 #include <cstddef>
 #include <cstdint>
 
@@ -56,49 +54,18 @@ FS_INLINE typename V::scalar row_max(const typename V::scalar *x, std::size_t n)
     return V::reduce_max(V::max(m0, m4));
 }
 
-/// A sum in double that keeps aside what its additions round off (Knuth's two-sum).
-struct CompensatedSum {
-    double total = 0, lost = 0;
-
-    FS_INLINE void add(double part) {
-        const double sum = total + part, share = sum - total;
-        lost += (total - (sum - share)) + (part - share);
-        total = sum;
-    }
-    /// By a power of two, so exact.
-    FS_INLINE void scale(double factor) {
-        total *= factor;
-        lost *= factor;
-    }
-    FS_INLINE double value() const { return total + lost; }
+/// What weigh() does beside: nothing.
+struct Nothing {
+    FS_INLINE void operator()() const {}
 };
 
-/// The same in every lane of a vector.
-template <class V> struct CompensatedLanes {
-    V total = V::set(0.0), lost = V::set(0.0);
-
-    FS_INLINE void add(V part) {
-        const V sum = total + part, share = sum - total;
-        lost = lost + ((total - (sum - share)) + (part - share));
-        total = sum;
-    }
-};
-
-/// take(j) + ... + take(j + Count - 1), added by a tree.
-template <int Count, class V, class F> FS_INLINE V tree_sum(const F &take, std::size_t j = 0) {
-    if constexpr (Count == 1)
-        return take(j);
-    else
-        return tree_sum<Count - Count / 2, V>(take, j) +
-               tree_sum<Count / 2, V>(take, j + (Count - Count / 2));
-}
-
-/// Sum of the weights of a row; writes them to y as well when Store says so. y may be x.
-template <bool Store, class V, class Weight>
+/// Sum of the weights of a row; writes them to y as well when Store says so. y may be x. Calls
+/// beside() before each tree of vectors, for work that fits in among the arithmetic.
+template <bool Store, class V, class Weight, class Beside = const Nothing>
 FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typename V::scalar *y,
-                       std::size_t n) {
+                       std::size_t n, Beside &&beside = {}) {
     constexpr std::size_t lanes = V::lanes;
-    constexpr int tree = lanes == 1 ? 4 : 8; // one lane has too few registers for eight: 15 % more
+    constexpr int tree = tree_size<V>;
     constexpr std::size_t block = 256 * lanes;
     const auto take = [&](std::size_t at) {
         const V w = weight(V::load(x + at));
@@ -110,8 +77,10 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
     for (std::size_t i = 0; i < n;) {
         const std::size_t end = n - i < block ? n : i + block;
         CompensatedLanes<V> sum;
-        for (; i + tree * lanes <= end; i += tree * lanes)
+        for (; i + tree * lanes <= end; i += tree * lanes) {
+            beside();
             sum.add(tree_sum<tree, V>([&](std::size_t j) { return take(i + j * lanes); }));
+        }
         for (; i + lanes <= end; i += lanes)
             sum.add(take(i));
         if (i < end) {
