@@ -35,8 +35,6 @@ template <class Variant, class V> struct Online {
         if constexpr (FoldsRows<V>) {
             if (a.n <= ShortRows<Variant, V, 0, true>::longest && a.n > 0)
                 return short_rows<1>(a);
-        }
-        if constexpr (FoldsRows<V>) {
             if (a.n > short_row && a.n <= pipelined && a.rows > 1)
                 return PipelinedRows<Variant, V>::run(a, weigh_row);
         }
