@@ -75,6 +75,21 @@ struct F32 {
     }
     static FS_INLINE F32 reciprocal(F32 a) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), a.v)}; }
 
+    /// 2^(k/8), k the low mantissa bits of t: three bits choose a power, the rest is its exponent.
+    /// Entry j is 2^(j/8) less j << 20, which the shifted k brings back.
+    static constexpr int powers = 8;
+    static FS_INLINE F32 fractional_power(F32 t) {
+        const __m256i k = _mm256_castps_si256(t.v);
+        const __m256i table = _mm256_setr_epi32(0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7,
+                                                0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7);
+        return {_mm256_castsi256_ps(
+            _mm256_add_epi32(_mm256_permutevar8x32_epi32(table, k), _mm256_slli_epi32(k, 20)))};
+    }
+    /// a * b + c where x > edge or x is NaN, else 0.
+    static FS_INLINE F32 fma_where_gt(F32 a, F32 b, F32 c, F32 x, F32 edge) {
+        return zero_where_le(fma(a, b, c), x, edge);
+    }
+
     static FS_INLINE F32 lowest_where_le(F32 h, F32 a, F32 edge) {
         return {_mm256_blendv_ps(h.v, _mm256_set1_ps(-__builtin_inff()),
                                  _mm256_cmp_ps(a.v, edge.v, _CMP_LE_OQ))};

@@ -78,7 +78,8 @@ struct F32 {
 
     /// 2^(k/16), k the low mantissa bits of t: four bits choose a power, the rest is its exponent.
     /// Entry j is 2^(j/16) less j << 19, which the shifted k brings back.
-    static FS_INLINE F32 sixteenth_powers(F32 t) {
+    static constexpr int powers = 16;
+    static FS_INLINE F32 fractional_power(F32 t) {
         const __m512i k = _mm512_castps_si512(t.v);
         const __m512i table = _mm512_setr_epi32(0x3f800000, 0x3f7daac3, 0x3f7b95c2, 0x3f79c3d3,
                                                 0x3f7837f0, 0x3f76f532, 0x3f75fed7, 0x3f75583f,
