@@ -80,3 +80,10 @@ def gaussian(kernel: fs.Kernel, shape: Any, sigma: float = 1.0, seed: int = 0) -
     """Logits of N(0, sigma^2) in the dtype of a row."""
     drawn = sigma * np.random.default_rng([seed, np.prod(shape, dtype=int)]).standard_normal(shape)
     return np.asarray(drawn.astype(kernel.dtype))
+
+
+def agree(a: Any, b: Any) -> bool:
+    """Whether two results of `exact` differ by no more than what each may be off by."""
+    a, b = np.asarray(a), np.asarray(b)
+    bound = 1e-6 if a.dtype == np.float32 else 8e-15
+    return a.dtype == b.dtype and np.allclose(a, b, rtol=bound, atol=0.0, equal_nan=True)

@@ -15,11 +15,13 @@ from fresh import output
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(fs.__file__).parent
-OPERATIONS = ("online", "normalizer", "logsumexp", "scan")
+OPERATIONS = ("online", "log_softmax", "normalizer", "logsumexp", "scan")
+ADAPTING = "logits, variant='exact', *, axis=-1, scale=1.0, mask=None, sink=None"
 SIGNATURES = {
-    "online": "(logits, variant='exact', *, axis=-1, out=None, threads=None, isa=None)",
-    "normalizer": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
-    "logsumexp": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
+    "online": f"({ADAPTING}, out=None, threads=None, isa=None)",
+    "log_softmax": f"({ADAPTING}, out=None, threads=None, isa=None)",
+    "normalizer": f"({ADAPTING}, threads=None, isa=None)",
+    "logsumexp": f"({ADAPTING}, threads=None, isa=None)",
     "scan": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
     "kernels": "()",
     "variants": "(op='online')",

@@ -53,8 +53,10 @@ template <class T, class Operation> class BlockWalk {
         const void *x = static_cast<const char *>(job_.x) + at[logits];
         void *y = job_.y ? static_cast<char *>(job_.y) + at[results] : nullptr;
         const std::ptrdiff_t x_row = job_.outer.stride(logits), y_row = job_.outer.stride(results);
-        T *z = layout_.in_result ? static_cast<T *>(y) : scratch_.data();
+        T *z = layout_.target == Target::in_place ? static_cast<T *>(y) : scratch_.data();
         const std::size_t length = job_.n + (job_.sink ? 1 : 0);
+        T *result = nullptr;
+        std::ptrdiff_t stride = 0;
         switch (layout_.way) {
         case Way::rows:
             return operation_.rows(static_cast<const T *>(x), x_row / size, static_cast<T *>(y),
@@ -69,11 +71,12 @@ template <class T, class Operation> class BlockWalk {
                      job_.outer.stride(masks), job_.mask_step, job_.scale, z, layout_.stride, rows,
                      job_.n});
             place_sinks(at, z + job_.n, layout_.stride, rows);
-            operation_.rows(z, layout_.stride, y ? z : nullptr, layout_.stride, rows, length,
-                            number);
+            result = layout_.target == Target::direct ? static_cast<T *>(y) : z;
+            stride = layout_.target == Target::direct ? y_row / size : layout_.stride;
+            operation_.rows(z, layout_.stride, result, stride, rows, length, number);
             if (y)
-                clear_masked(at, z, layout_.stride, 1, rows);
-            if (y && !layout_.in_result)
+                clear_masked(at, result, stride, 1, rows);
+            if (y && layout_.target == Target::finished)
                 finish({z, layout_.stride, y, job_.format, y_row, job_.y_step, rows, job_.n});
             return;
         case Way::prepared_columns:

@@ -13,18 +13,23 @@ enum class Way {
     prepared_columns ///< the same, by columns
 };
 
+/// What becomes of prepared rows: the kernel works in y, or writes to y, or in scratch space from
+/// which kernels/finish.hpp takes them.
+enum class Target { in_place, direct, finished };
+
 struct Layout {
     Way way;
-    bool in_result;           ///< prepared rows go straight into y, which needs no scratch space
+    Target target;
     std::size_t block;        ///< rows at a time
     std::ptrdiff_t stride;    ///< between rows of the scratch space, or between elements of columns
     std::size_t scratch_size; ///< elements
 };
 
-/// Elements of scratch space: a block of rows stays in L1, one of columns in L2. A single row may
-/// be longer; columns may not, beyond 16 MiB for as many as share a cache line.
-inline constexpr std::size_t row_block = 8192, column_block = 65536, line = 16;
-inline constexpr std::size_t longest_column = (std::size_t{16} << 20) / 64;
+/// A block of rows stays in L1, in as much scratch space; a single row may be longer. Columns go by
+/// as many as fill four vectors; their scratch space is bounded by 16 MiB.
+inline constexpr std::size_t row_block = 8192, line = 16, tile_columns = 64;
+inline constexpr std::size_t longest_column =
+    (std::size_t{16} << 20) / sizeof(double) / tile_columns;
 
 template <class T>
 bool lies_direct(const void *data, std::ptrdiff_t inner, std::ptrdiff_t step, std::size_t extent) {
@@ -45,28 +50,29 @@ template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {
     const bool y_rows = !writes || (same && lies_direct<T>(job.y, job.y_step, 0, job.n) &&
                                     outer.multiple_of(results, size));
     if (job.plain() && x_rows && y_rows)
-        return {Way::rows, false, group, 0, 0};
+        return {Way::rows, Target::direct, group, 0, 0};
 
     if (has_columns && group > 1 && std::abs(x_row) < std::abs(job.x_step) &&
         length <= longest_column) {
-        const std::size_t fit = column_block / length / (4 * line) * (4 * line);
-        const std::size_t width = std::min(std::max(fit, line), group);
-        const std::size_t padded = (width + line - 1) / line * line;
         const bool direct = job.plain() && lies_direct<T>(job.x, x_row, job.x_step, group) &&
                             outer.multiple_of(logits, size) &&
                             (!writes || (lies_direct<T>(job.y, y_row, job.y_step, group) &&
                                          outer.multiple_of(results, size)));
-        return {direct ? Way::columns : Way::prepared_columns, false, width,
-                static_cast<std::ptrdiff_t>(padded), padded * length};
+        return {direct ? Way::columns : Way::prepared_columns, Target::finished,
+                direct ? group : std::min(group, tile_columns), tile_columns,
+                tile_columns * length};
     }
 
     const std::size_t padded = (length + line - 1) / line * line;
     const std::size_t fit = row_block / std::max<std::size_t>(padded, 1);
     const std::size_t rows = fit >= line ? fit / line * line : std::max<std::size_t>(fit, 1);
     const std::size_t block = std::min(rows, group);
-    if (writes && y_rows && !job.sink)
-        return {Way::prepared_rows, true, block, y_row / size, 0};
-    return {Way::prepared_rows, false, block, static_cast<std::ptrdiff_t>(padded), padded * block};
+    // a long row that needs no other form waits in y: its scratch space would be as long
+    const bool direct = writes && y_rows && !job.sink;
+    if (direct && length > 2 * row_block)
+        return {Way::prepared_rows, Target::in_place, block, y_row / size, 0};
+    return {Way::prepared_rows, direct ? Target::direct : Target::finished, block,
+            static_cast<std::ptrdiff_t>(padded), padded * block};
 }
 
 /// Scratch space that starts at a cache line.

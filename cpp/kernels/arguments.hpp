@@ -79,8 +79,8 @@ template <class T> struct WeightArguments {
 template <class T> struct ColumnsArguments {
     const T *x;
     std::ptrdiff_t x_step;
-    T *z; ///< n * z_step elements of scratch space; may be x or y, with the same step
-    std::ptrdiff_t z_step;
+    T *z;                  ///< scratch space for 64 columns; or x itself, which is overwritten then
+    std::ptrdiff_t z_step; ///< x_step where z is x, else unused
     T *y;
     std::ptrdiff_t y_step;
     T *m, *s;

@@ -25,9 +25,6 @@ template <class V, bool Full> struct ColumnTile {
     FS_INLINE void store(std::size_t i, V v) const {
         to(z + static_cast<std::ptrdiff_t>(i) * step, v);
     }
-    FS_INLINE void write(T *y, std::ptrdiff_t y_step, std::size_t i, V v) const {
-        to(y + static_cast<std::ptrdiff_t>(i) * y_step, v);
-    }
 };
 
 /// f(m, s, u) for each lane; s and u are the sum and the weight of the maximum that it is relative
@@ -44,23 +41,36 @@ template <class V> struct ColumnState {
     }
 };
 
-/// The first pass: copies columns into the scratch space and takes their maxima, NaN passed over.
-/// Common to all variants; not inlined, nor are the sums: three operations share them.
+/// The first pass: copies columns into scratch space, vector v of them to `tiles[v]`, and takes
+/// their maxima, NaN passed over. Common to all variants and operations.
 template <class V, int Vectors, bool Full>
 __attribute__((noinline)) void copy_columns(const ColumnsArguments<typename V::scalar> &a,
-                                            std::size_t first, const ColumnTile<V, Full> &tile,
+                                            std::size_t first, const ColumnTile<V, Full> *tiles,
                                             V *m) {
     constexpr std::size_t lanes = V::lanes;
     const auto *x = a.x + first;
-    auto *z = tile.z;
+    const std::ptrdiff_t x_step = a.x_step;
+    V highest[Vectors];
     for (int v = 0; v < Vectors; ++v)
-        m[v] = V::set(lowest_value<V>());
-    for (std::size_t i = 0; i < a.n; ++i, x += a.x_step, z += a.z_step)
+        highest[v] = V::set(lowest_value<V>());
+    for (std::size_t i = 0, n = a.n; i < n; ++i, x += x_step)
         for (int v = 0; v < Vectors; ++v) {
-            const V value = tile.from(x + v * lanes);
-            tile.to(z + v * lanes, value);
-            m[v] = V::max(value, m[v]);
+            const V value = tiles[v].from(x + v * lanes);
+            tiles[v].store(i, value);
+            highest[v] = V::max(value, highest[v]);
         }
+    for (int v = 0; v < Vectors; ++v)
+        m[v] = highest[v];
+}
+
+/// The last pass: y = f(v, what tile v holds), for vectors side by side.
+template <int Vectors, class V, bool Full, class F>
+FS_INLINE void write_columns(const ColumnsArguments<typename V::scalar> &a, std::size_t first,
+                             const ColumnTile<V, Full> *tiles, const F &f) {
+    auto *y = a.y + first;
+    for (std::size_t i = 0; i < a.n; ++i, y += a.y_step)
+        for (int v = 0; v < Vectors; ++v)
+            tiles[v].to(y + v * V::lanes, f(v, tiles[v].load(i)));
 }
 
 } // namespace fastsoftmax

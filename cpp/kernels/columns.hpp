@@ -14,6 +14,7 @@
 #include "kernels/column_tile.hpp"
 #include "kernels/row_passes.hpp"
 #include "kernels/unit_weight.hpp"
+#include <type_traits>
 
 namespace fastsoftmax {
 
@@ -24,39 +25,40 @@ template <class Variant, class V> class Columns {
     static constexpr std::size_t lanes = V::lanes;
 
   public:
-    /// Calls f(tile, number of its first column, state) for each vector of columns; the tile holds
-    /// the weights if Store, else the logits.
-    template <bool Store, class F> static void each(const ColumnsArguments<T> &a, const F &f) {
+    /// Calls f(tiles, states, number of the first column) for vectors of columns, one or four as
+    /// its first argument says; the tiles hold the weights if Store, else the logits.
+    template <bool Store, class F>
+    static FS_INLINE void each(const ColumnsArguments<T> &a, const F &f) {
         std::size_t c = 0;
-        for (; c + lanes <= a.columns;) {
-            const bool four = c + 4 * lanes <= a.columns;
-            ColumnTile<V, true> tile{a.z + c, a.z_step, a.n, lanes};
-            V m[4];
-            if (four)
-                copy_columns<V, 4, true>(a, c, tile, m);
-            else
-                copy_columns<V, 1, true>(a, c, tile, m);
-            for (int v = 0; v < (four ? 4 : 1); ++v, c += lanes, tile.z += lanes)
-                one<Store, true>(tile, c, m[v], f);
-        }
-        if (c < a.columns) {
-            const ColumnTile<V, false> tile{a.z + c, a.z_step, a.n, a.columns - c};
-            V m;
-            copy_columns<V, 1, false>(a, c, tile, &m);
-            one<Store, false>(tile, c, m, f);
-        }
+        for (; c + 4 * lanes <= a.columns; c += 4 * lanes)
+            some<4, Store, true>(a, c, lanes, f);
+        for (; c + lanes <= a.columns; c += lanes)
+            some<1, Store, true>(a, c, lanes, f);
+        if (c < a.columns)
+            some<1, Store, false>(a, c, a.columns - c, f);
     }
 
   private:
-    template <bool Store, bool Full, class F>
-    static FS_INLINE void one(const ColumnTile<V, Full> &tile, std::size_t first, V m, const F &f) {
-        ColumnState<V> state;
-        m.store(state.m);
-        if (__builtin_expect(V::reduce_max(V::abs(m)) < Plain::limit(), 1))
-            usual<Store, Full>(tile, m, state);
-        else
-            mixed<Store, Full>(tile, m, state);
-        f(tile, first, state);
+    template <int Vectors, bool Store, bool Full, class F>
+    static FS_INLINE void some(const ColumnsArguments<T> &a, std::size_t first, std::size_t count,
+                               const F &f) {
+        ColumnTile<V, Full> tiles[Vectors];
+        for (int v = 0; v < Vectors; ++v)
+            if (a.z == a.x) // in place
+                tiles[v] = {a.z + first + v * lanes, a.z_step, a.n, count};
+            else // each vector's column side by side, and the space used again
+                tiles[v] = {a.z + v * lanes * a.n, static_cast<std::ptrdiff_t>(lanes), a.n, count};
+        V m[Vectors];
+        copy_columns<V, Vectors, Full>(a, first, tiles, m);
+        ColumnState<V> states[Vectors];
+        for (int v = 0; v < Vectors; ++v) {
+            m[v].store(states[v].m);
+            if (__builtin_expect(V::reduce_max(V::abs(m[v])) < Plain::limit(), 1))
+                usual<Store, Full>(tiles[v], m[v], states[v]);
+            else
+                mixed<Store, Full>(tiles[v], m[v], states[v]);
+        }
+        f(std::integral_constant<int, Vectors>(), tiles, states, first);
     }
 
     template <bool Store, bool Full>

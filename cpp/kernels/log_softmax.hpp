@@ -33,12 +33,15 @@ template <class Variant, class V> struct LogSoftmax {
     }
     static void columns(const ColumnsArguments<T> &a) {
         Columns<Variant, V>::template each<false>(
-            a, [&a](const auto &tile, std::size_t first, const auto &state) {
-                const V m = V::load(state.m);
-                const V log_s = state.lanes(
-                    [](T, double s, T unit) { return static_cast<T>(log_of_sum(s / unit)); });
-                for (std::size_t i = 0; i < a.n; ++i)
-                    tile.write(a.y + first, a.y_step, i, (tile.load(i) - m) - log_s);
+            a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
+                V m[vectors], log_s[vectors];
+                for (int v = 0; v < vectors; ++v) {
+                    m[v] = V::load(states[v].m);
+                    log_s[v] = states[v].lanes(
+                        [](T, double s, T unit) { return static_cast<T>(log_of_sum(s / unit)); });
+                }
+                write_columns<vectors>(a, first, tiles,
+                                       [&](int v, V x) { return (x - m[v]) - log_s[v]; });
             });
     }
 

@@ -32,12 +32,13 @@ template <class Variant, class V> struct Normalizer {
     }
     static void columns(const ColumnsArguments<T> &a) {
         Columns<Variant, V>::template each<false>(
-            a, [&a](const auto &tile, std::size_t first, const auto &state) {
-                for (std::size_t c = 0; c < tile.count; ++c) {
-                    const MaxSum<T> result = state_of(tile, state, c);
-                    a.m[first + c] = result.m;
-                    a.s[first + c] = result.s;
-                }
+            a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
+                for (int v = 0; v < vectors; ++v)
+                    for (std::size_t c = 0; c < tiles[v].count; ++c, ++first) {
+                        const MaxSum<T> result = state_of(tiles[v], states[v], c);
+                        a.m[first] = result.m;
+                        a.s[first] = result.s;
+                    }
             });
     }
 

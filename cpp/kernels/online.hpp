@@ -52,12 +52,14 @@ template <class Variant, class V> struct Online {
                            a.rows - r < group ? a.rows - r : group);
     }
     static void columns(const ColumnsArguments<T> &a) {
-        Columns<Variant, V>::template each<true>(
-            a, [&a](const auto &tile, std::size_t first, const auto &state) {
-                const V factor = state.lanes([](T, double s, T) { return static_cast<T>(1 / s); });
-                for (std::size_t i = 0; i < a.n; ++i)
-                    tile.write(a.y + first, a.y_step, i, tile.load(i) * factor);
-            });
+        Columns<Variant, V>::template each<true>(a, [&a](auto vectors, const auto *tiles,
+                                                         const auto *states, std::size_t first) {
+            V factor[vectors];
+            for (int v = 0; v < vectors; ++v)
+                factor[v] = states[v].lanes([](T, double s, T) { return static_cast<T>(1 / s); });
+            write_columns<vectors>(a, first, tiles,
+                                   [&](int v, V weight) { return weight * factor[v]; });
+        });
     }
 
   private:

@@ -22,27 +22,103 @@ def _distances(logits: ArrayLike, axis: int) -> tuple[Float64, Float64]:
         return m, np.where(np.isneginf(x), -np.inf, x - m)
 
 
-def online(logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp) -> Float64:
-    """Softmax along an axis; a row of -inf only, or with NaN or +inf, is NaN."""
-    _, d = _distances(logits, axis)
+def adapted(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    scale: float = 1.0,
+    mask: ArrayLike | None = None,
+    sink: ArrayLike | None = None,
+) -> Float64:
+    """Return scale * logits + mask, -inf where masked out, with the sink as one more logit."""
+    z = scale * np.asarray(logits, dtype=np.float64)
+    if mask is not None:
+        given = np.asarray(mask)
+        keep = given if given.dtype == np.bool_ else given > np.finfo(given.dtype).min / 2
+        added = 0.0 if given.dtype == np.bool_ else np.where(keep, given, 0.0)
+        z = np.where(keep | np.isnan(given), z + added, -np.inf)
+    if sink is not None:
+        rows = z.shape[: axis % z.ndim] + z.shape[axis % z.ndim + 1 :]
+        last = np.broadcast_to(np.asarray(sink, dtype=np.float64), rows)
+        z = np.concatenate([z, np.expand_dims(last, axis)], axis)
+    return z
+
+
+def online(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    weight: Weight = np.exp,
+    scale: float = 1.0,
+    mask: ArrayLike | None = None,
+    sink: ArrayLike | None = None,
+) -> Float64:
+    """Return softmax along an axis.
+
+    A row of -inf only, or with NaN or +inf, is NaN; one of which the mask leaves nothing is 0.
+    """
+    x = np.asarray(logits)
+    _, d = _distances(adapted(x, axis=axis, scale=scale, mask=mask, sink=sink), axis)
     w = np.where(np.isneginf(d), 0.0, weight(d))
     with np.errstate(invalid="ignore"):
-        return np.asarray(w / np.sum(w, axis=axis, keepdims=True))
+        p = np.asarray(w / np.sum(w, axis=axis, keepdims=True))
+    if sink is not None:
+        p = np.delete(p, -1, axis)
+    if mask is None:
+        return p
+    given = np.asarray(mask)
+    keep = given if given.dtype == np.bool_ else ~(given <= np.finfo(given.dtype).min / 2)
+    left = np.broadcast_to(keep, x.shape).any(axis=axis, keepdims=True)
+    return np.where(left | ~np.isnan(p), p, 0.0)
+
+
+def log_softmax(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    weight: Weight = np.exp,
+    scale: float = 1.0,
+    mask: ArrayLike | None = None,
+    sink: ArrayLike | None = None,
+) -> Float64:
+    """Return the logarithm of softmax along an axis: distance from the maximum less log(s)."""
+    z = adapted(logits, axis=axis, scale=scale, mask=mask, sink=sink)
+    _, d = _distances(z, axis)
+    _, s = normalizer(z, axis=axis, weight=weight)
+    with np.errstate(all="ignore"):
+        y = d - np.log(np.expand_dims(s, axis))
+    y = np.delete(y, -1, axis) if sink is not None else y
+    nothing = np.isneginf(z).all(axis=axis, keepdims=True) if mask is not None else False
+    return np.asarray(np.where(nothing, -np.inf, y))
 
 
 def normalizer(
-    logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    weight: Weight = np.exp,
+    scale: float = 1.0,
+    mask: ArrayLike | None = None,
+    sink: ArrayLike | None = None,
 ) -> tuple[Float64, Float64]:
-    """Return the state m = max x and s = sum of weight(x - m) along an axis."""
-    m, d = _distances(logits, axis)
+    """Return the state m = max z and s = sum of weight(z - m) along an axis."""
+    m, d = _distances(adapted(logits, axis=axis, scale=scale, mask=mask, sink=sink), axis)
     s = np.sum(np.where(np.isneginf(d), 0.0, weight(d)), axis=axis)
     return np.squeeze(m, axis), np.asarray(s)
 
 
-def logsumexp(logits: ArrayLike, *, axis: int = -1, weight: Weight = np.exp) -> Float64:
+def logsumexp(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    weight: Weight = np.exp,
+    scale: float = 1.0,
+    mask: ArrayLike | None = None,
+    sink: ArrayLike | None = None,
+) -> Float64:
     """Log of the sum of exp along an axis."""
-    m, s = normalizer(logits, axis=axis, weight=weight)
-    with np.errstate(divide="ignore"):
+    m, s = normalizer(logits, axis=axis, weight=weight, scale=scale, mask=mask, sink=sink)
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(np.isfinite(m), m + np.log(s), m))
 
 
