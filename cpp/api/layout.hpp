@@ -27,9 +27,17 @@ struct Layout {
 
 /// A block of rows stays in L1, in as much scratch space; a single row may be longer. Columns go by
 /// as many as fill four vectors; their scratch space is bounded by 16 MiB.
-inline constexpr std::size_t row_block = 8192, line = 16, tile_columns = 64;
-inline constexpr std::size_t longest_column =
-    (std::size_t{16} << 20) / sizeof(double) / tile_columns;
+inline constexpr std::size_t row_block = 4096, line = 16;
+inline constexpr std::size_t tile_columns = 64, tile_bytes = std::size_t{16} << 20;
+
+/// How many columns go by at a time: those that share a cache line where a tile of four vectors
+/// would leave the L2 cache; none where even they are too long.
+inline std::size_t columns_at_once(std::size_t length, std::size_t item, std::size_t columns) {
+    constexpr std::size_t usual = std::size_t{1} << 20;
+    const std::size_t width = length * item * tile_columns <= usual ? tile_columns : line;
+    const std::size_t padded = std::min(width, (columns + line - 1) / line * line);
+    return padded * item <= tile_bytes / std::max<std::size_t>(length, 1) ? padded : 0;
+}
 
 template <class T>
 bool lies_direct(const void *data, std::ptrdiff_t inner, std::ptrdiff_t step, std::size_t extent) {
@@ -52,15 +60,15 @@ template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {
     if (job.plain() && x_rows && y_rows)
         return {Way::rows, Target::direct, group, 0, 0};
 
-    if (has_columns && group > 1 && std::abs(x_row) < std::abs(job.x_step) &&
-        length <= longest_column) {
+    const std::size_t width = columns_at_once(length, sizeof(T), group);
+    if (has_columns && group > 1 && std::abs(x_row) < std::abs(job.x_step) && width > 0) {
         const bool direct = job.plain() && lies_direct<T>(job.x, x_row, job.x_step, group) &&
                             outer.multiple_of(logits, size) &&
                             (!writes || (lies_direct<T>(job.y, y_row, job.y_step, group) &&
                                          outer.multiple_of(results, size)));
         return {direct ? Way::columns : Way::prepared_columns, Target::finished,
-                direct ? group : std::min(group, tile_columns), tile_columns,
-                tile_columns * length};
+                direct && width == tile_columns ? group : std::min(group, width),
+                static_cast<std::ptrdiff_t>(width), width * length};
     }
 
     const std::size_t padded = (length + line - 1) / line * line;
@@ -69,7 +77,7 @@ template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {
     const std::size_t block = std::min(rows, group);
     // a long row that needs no other form waits in y: its scratch space would be as long
     const bool direct = writes && y_rows && !job.sink;
-    if (direct && length > 2 * row_block)
+    if (direct && length > 4 * row_block)
         return {Way::prepared_rows, Target::in_place, block, y_row / size, 0};
     return {Way::prepared_rows, direct ? Target::direct : Target::finished, block,
             static_cast<std::ptrdiff_t>(padded), padded * block};

@@ -29,15 +29,18 @@ template <class V> struct Finish {
         constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(E));
         const bool whole = a.y_inner == size && a.y_outer % size == 0 &&
                            reinterpret_cast<std::uintptr_t>(a.y) % alignof(E) == 0;
+        const std::size_t inner = a.inner; // a store of E might change it: it can't stay in `a`
         for (std::size_t o = 0; o < a.outer; ++o) {
             const auto row = static_cast<std::ptrdiff_t>(o);
             const T *z = a.z + row * a.z_outer;
             char *y = static_cast<char *>(a.y) + row * a.y_outer;
             std::size_t i = 0;
-            for (; whole && i + lanes <= a.inner; i += lanes)
-                store(V::load(z + i), reinterpret_cast<E *>(y) + i);
-            for (; i < a.inner; i += lanes) {
-                const std::size_t count = a.inner - i < lanes ? a.inner - i : lanes;
+            if (whole)
+#pragma GCC unroll 4
+                for (; i + lanes <= inner; i += lanes)
+                    store(V::load(z + i), reinterpret_cast<E *>(y) + i);
+            for (; i < inner; i += lanes) {
+                const std::size_t count = inner - i < lanes ? inner - i : lanes;
                 E results[lanes];
                 store(count == lanes ? V::load(z + i) : V::load_n(z + i, count, 0), results);
                 char *to = y + static_cast<std::ptrdiff_t>(i) * a.y_inner;

@@ -53,6 +53,8 @@ template <class V> struct Prepare {
         const bool whole =
             side_by_side<E>(a.x, a.x_inner, a.x_outer) &&
             (Kind == MaskKind::none || side_by_side<M>(a.mask, a.mask_inner, a.mask_outer));
+        const std::size_t inner = a.inner; // a store of T might change them: they can't stay in `a`
+        const T scale = a.scale;
         for (std::size_t o = 0; o < a.outer; ++o) {
             const auto row = static_cast<std::ptrdiff_t>(o);
             const char *x = static_cast<const char *>(a.x) + row * a.x_outer;
@@ -60,18 +62,20 @@ template <class V> struct Prepare {
                 Kind == MaskKind::none ? x : static_cast<const char *>(a.mask) + row * a.mask_outer;
             T *z = a.z + row * a.z_outer;
             std::size_t i = 0;
-            for (; whole && i + lanes <= a.inner; i += lanes)
-                value<Kind>(load(reinterpret_cast<const E *>(x) + i),
-                            reinterpret_cast<const M *>(mask) + i, a.scale)
-                    .store(z + i);
-            for (; i < a.inner; i += lanes) {
-                const std::size_t count = a.inner - i < lanes ? a.inner - i : lanes;
+            if (whole)
+#pragma GCC unroll 4
+                for (; i + lanes <= inner; i += lanes)
+                    value<Kind>(load(reinterpret_cast<const E *>(x) + i),
+                                reinterpret_cast<const M *>(mask) + i, scale)
+                        .store(z + i);
+            for (; i < inner; i += lanes) {
+                const std::size_t count = inner - i < lanes ? inner - i : lanes;
                 E logits[lanes] = {};
                 M masks[lanes] = {};
                 gather(logits, x, a.x_inner, i, count);
                 if constexpr (Kind != MaskKind::none)
                     gather(masks, mask, a.mask_inner, i, count);
-                const V v = value<Kind>(load(logits), masks, a.scale);
+                const V v = value<Kind>(load(logits), masks, scale);
                 if (count == lanes)
                     v.store(z + i);
                 else
