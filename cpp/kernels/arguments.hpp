@@ -13,6 +13,7 @@ namespace fastsoftmax {
 template <class T> inline constexpr const char *dtype_name = nullptr;
 template <> inline constexpr const char *dtype_name<float> = "float32";
 template <> inline constexpr const char *dtype_name<double> = "float64";
+template <> inline constexpr const char *dtype_name<std::int8_t> = "int8";
 
 /// y = softmax(x), row by row. y may be x with the same stride.
 template <class T> struct OnlineArguments {
@@ -113,6 +114,31 @@ template <class T> struct FinishArguments {
     Format format;
     std::ptrdiff_t y_outer, y_inner; ///< bytes
     std::size_t outer, inner;
+};
+
+/// Rows of int8 logits. Positions whose byte of the mask is 0 take no part (no mask: nullptr; its
+/// stride may be 0). y holds uint8_t where `bytes`, else int16_t.
+struct Int8Arguments {
+    const std::int8_t *x;
+    std::ptrdiff_t x_stride;
+    const std::uint8_t *mask;
+    std::ptrdiff_t mask_stride;
+    void *y;
+    std::ptrdiff_t y_stride;
+    std::size_t rows, n;
+    bool bytes;
+};
+
+/// y = HCCS of x with one head's parameters: see common/hccs.hpp for what they must satisfy.
+struct HccsArguments : Int8Arguments {
+    static constexpr const char *op = "hccs";
+    std::int32_t B, S, Dmax;
+};
+
+/// y = softmax of scale * x by the table whose factors are A and B: see common/byte_table.hpp.
+struct ByteTableArguments : Int8Arguments {
+    static constexpr const char *op = "int8";
+    std::int16_t A[16], B[16];
 };
 
 } // namespace fastsoftmax

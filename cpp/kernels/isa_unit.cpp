@@ -1,15 +1,18 @@
 // Compiled once per ISA, with that ISA's flags: every kernel of the table, and the list of them.
 //
-// FS_ISA is the namespace and FS_ISA_HEADER the vector header (the build passes both). All that is
-// instantiated here depends on a vector type in an unnamed namespace, so no symbol but the table
-// leaves the object: a weak AVX-512 copy of a shared function would crash older CPUs.
+// FS_ISA is the namespace, FS_ISA_HEADER and FS_INT8_HEADER the vector headers (the build passes
+// them). All that is instantiated here depends on a vector type in an unnamed namespace, so no symbol
+// but the table leaves the object: a weak AVX-512 copy of a shared function would crash older CPUs.
 #include <cstddef>
 #include <cstdint>
 
 #include FS_ISA_HEADER
+#include FS_INT8_HEADER
 
 #include "common/variants.hpp"
 #include "kernels/finish.hpp"
+#include "kernels/hccs.hpp"
+#include "kernels/int8_table.hpp"
 #include "kernels/kernel_row.hpp"
 #include "kernels/log_softmax.hpp"
 #include "kernels/normalizer.hpp"
@@ -27,6 +30,7 @@ namespace fastsoftmax::FS_ISA {
 namespace {
 
 static_assert(Vector<F32> && Vector<F64> && Adapts<F32> && Adapts<F64> && Converts<F32>);
+static_assert(Int8Vector<I8>);
 
 template <class Kernel> void invoke(const void *arguments) {
     const FlushDenormals mode;
@@ -54,7 +58,9 @@ constexpr KernelRow row_of() {
                   info.bound_kind,
                   invoke<Kernel>,
                   nullptr,
-                  &conversions_of<V>};
+                  nullptr};
+    if constexpr (Vector<V>)
+        row.conversions = &conversions_of<V>;
     if constexpr (requires(const ColumnsArguments<typename V::scalar> &a) { Kernel::columns(a); })
         row.columns = invoke_columns<Kernel>;
     // what differs by ISA and dtype
@@ -74,7 +80,12 @@ constexpr KernelRow row_of() {
     return row;
 }
 
-#define FS_ROW(operation, variant, vector) row_of<operation, variant, vector>(),
+#define FS_INT8(operation, variant, vector) row_of<operation, variant, vector>(),
+#ifdef FS_INT8_KERNELS_ONLY
+#define FS_ROW(operation, variant, vector)
+#else
+#define FS_ROW FS_INT8
+#endif
 #ifdef FS_HAS_STEPWISE_KERNELS
 #define FS_STEPWISE FS_ROW
 #else

@@ -58,6 +58,8 @@ template <class T> void check_scan(Context<T> &context, const KernelRow &row, Re
 template <class T> void check_update(const KernelRow &row, Report &report);
 template <class T> void check_weight(const KernelRow &row, Report &report);
 
+/// The int8 operations on so many random rows, and a few long ones, against the formulas.
+void check_int8(std::size_t rows, Report &report);
 /// Names that the dispatch must refuse, ids, the table's own consistency.
 void check_dispatch(Report &report);
 /// The C++ API on arrays of any layout, against itself on contiguous rows.

@@ -1,0 +1,176 @@
+// AVX-512 BW: 64 bytes. Words lie in two registers as unpacking leaves them, by quarters of 128
+// bits, which packing undoes for free; bytes that went through ordered() unpack into words in order
+// instead. Also the base of avx512_vnni: where the unit is compiled for VNNI, sums are dot
+// products.
+#pragma once
+#include "common/hccs.hpp"
+#include "vec/int8_concept.hpp"
+#include <immintrin.h>
+
+namespace fastsoftmax::FS_ISA {
+namespace {
+
+struct I8Words {
+    __m512i low, high;
+
+    static FS_INLINE I8Words set(int a) {
+        const __m512i all = _mm512_set1_epi16(static_cast<short>(a));
+        return {all, all};
+    }
+    friend FS_INLINE I8Words operator+(I8Words a, I8Words b) {
+        return {_mm512_add_epi16(a.low, b.low), _mm512_add_epi16(a.high, b.high)};
+    }
+    friend FS_INLINE I8Words operator-(I8Words a, I8Words b) {
+        return {_mm512_sub_epi16(a.low, b.low), _mm512_sub_epi16(a.high, b.high)};
+    }
+    friend FS_INLINE I8Words operator&(I8Words a, I8Words b) {
+        return {_mm512_and_si512(a.low, b.low), _mm512_and_si512(a.high, b.high)};
+    }
+    friend FS_INLINE I8Words operator<<(I8Words a, int k) {
+        const __m128i count = _mm_cvtsi32_si128(k);
+        return {_mm512_sll_epi16(a.low, count), _mm512_sll_epi16(a.high, count)};
+    }
+    friend FS_INLINE I8Words operator>>(I8Words a, int k) {
+        const __m128i count = _mm_cvtsi32_si128(k);
+        return {_mm512_srl_epi16(a.low, count), _mm512_srl_epi16(a.high, count)};
+    }
+    static FS_INLINE I8Words mul_low(I8Words a, I8Words b) {
+        return {_mm512_mullo_epi16(a.low, b.low), _mm512_mullo_epi16(a.high, b.high)};
+    }
+    static FS_INLINE I8Words mul_high(I8Words a, I8Words b) {
+        return {_mm512_mulhi_epu16(a.low, b.low), _mm512_mulhi_epu16(a.high, b.high)};
+    }
+    static FS_INLINE I8Words mul_rounded(I8Words a, I8Words b) {
+        return {_mm512_mulhrs_epi16(a.low, b.low), _mm512_mulhrs_epi16(a.high, b.high)};
+    }
+    static FS_INLINE I8Words min(I8Words a, I8Words b) {
+        return {_mm512_min_epu16(a.low, b.low), _mm512_min_epu16(a.high, b.high)};
+    }
+    static FS_INLINE I8Words nearest(I8Words s, int full, float factor, int total) {
+        return {nearest32(s.low, full, factor, total), nearest32(s.high, full, factor, total)};
+    }
+    FS_INLINE void store(std::int16_t *to) const {
+        _mm512_storeu_si512(to, low);
+        _mm512_storeu_si512(to + 32, high);
+    }
+    FS_INLINE void store_n(std::int16_t *to, std::size_t n) const {
+        const std::uint64_t k = n < 64 ? (std::uint64_t{1} << n) - 1 : ~std::uint64_t{0};
+        _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(k), low);
+        _mm512_mask_storeu_epi16(to + 32, static_cast<__mmask32>(k >> 32), high);
+    }
+
+  private:
+    static FS_INLINE __m512i nearest16(__m512i s, __m512i full, __m512 factor, __m512i total) {
+        const __m512 estimate = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(s), factor),
+                                              _mm512_set1_ps(nearest_start));
+        const __m512i p = _mm512_cvttps_epi32(estimate);
+        const __m512i half =
+            _mm512_sub_epi32(_mm512_mullo_epi32(s, full), _mm512_mullo_epi32(p, total));
+        const __m512i rest = _mm512_add_epi32(half, half);
+        return _mm512_mask_add_epi32(p, _mm512_cmpge_epi32_mask(rest, total), p,
+                                     _mm512_set1_epi32(1));
+    }
+    static FS_INLINE __m512i nearest32(__m512i s, int full, float factor, int total) {
+        const __m512i zero = _mm512_setzero_si512(), f = _mm512_set1_epi32(full);
+        const __m512i z = _mm512_set1_epi32(total);
+        const __m512 k = _mm512_set1_ps(factor);
+        return _mm512_packus_epi32(nearest16(_mm512_unpacklo_epi16(s, zero), f, k, z),
+                                   nearest16(_mm512_unpackhi_epi16(s, zero), f, k, z));
+    }
+};
+
+struct I8 {
+    using scalar = std::int8_t;
+    using Words = I8Words;
+    using Sums = __m512i;
+    static constexpr int lanes = 64, folds = F32::lanes;
+    __m512i v;
+
+    static FS_INLINE I8 set(int a) { return {_mm512_set1_epi8(static_cast<char>(a))}; }
+    static FS_INLINE I8 load(const std::int8_t *p) { return {_mm512_loadu_si512(p)}; }
+    static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
+        return {_mm512_mask_loadu_epi8(set(-128).v, bits(n), p)};
+    }
+    static FS_INLINE I8 kept(const std::uint8_t *p) { return not_zero(_mm512_loadu_si512(p)); }
+    static FS_INLINE I8 kept_n(const std::uint8_t *p, std::size_t n) {
+        return not_zero(_mm512_maskz_loadu_epi8(bits(n), p));
+    }
+    static FS_INLINE I8 first(std::size_t n) { return {_mm512_movm_epi8(bits(n))}; }
+    FS_INLINE void store(std::uint8_t *to) const { _mm512_storeu_si512(to, v); }
+    FS_INLINE void store_n(std::uint8_t *to, std::size_t n) const {
+        _mm512_mask_storeu_epi8(to, bits(n), v);
+    }
+    friend FS_INLINE I8 operator-(I8 a, I8 b) { return {_mm512_sub_epi8(a.v, b.v)}; }
+    friend FS_INLINE I8 operator&(I8 a, I8 b) { return {_mm512_and_si512(a.v, b.v)}; }
+    static FS_INLINE I8 where(I8 k, I8 a, I8 b) {
+        return {_mm512_mask_blend_epi8(_mm512_movepi8_mask(k.v), b.v, a.v)};
+    }
+    static FS_INLINE I8 max(I8 a, I8 b) { return {_mm512_max_epi8(a.v, b.v)}; }
+    static FS_INLINE I8 min(I8 a, I8 b) { return {_mm512_min_epu8(a.v, b.v)}; }
+    static FS_INLINE I8 low_nibble(I8 a) { return a & set(15); }
+    static FS_INLINE I8 high_nibble(I8 a) { return I8{_mm512_srli_epi16(a.v, 4)} & set(15); }
+    static FS_INLINE I8 table16(const std::uint8_t *entries) {
+        return {
+            _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i *>(entries)))};
+    }
+    static FS_INLINE I8 lookup16(I8 table, I8 i) { return {_mm512_shuffle_epi8(table.v, i.v)}; }
+    static FS_INLINE I8 ordered(I8 a) {
+        return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), a.v)};
+    }
+    static FS_INLINE Words zip(I8 low, I8 high) {
+        return {_mm512_unpacklo_epi8(low.v, high.v), _mm512_unpackhi_epi8(low.v, high.v)};
+    }
+    static FS_INLINE I8 narrow(Words w) { return {_mm512_packus_epi16(w.low, w.high)}; }
+    static FS_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
+    static FS_INLINE Sums add(Sums a, Sums b) { return _mm512_add_epi32(a, b); }
+#ifdef __AVX512VNNI__
+    static FS_INLINE Sums add_bytes(Sums s, I8 a) {
+        return _mm512_dpbusd_epi32(s, a.v, _mm512_set1_epi8(1));
+    }
+    static FS_INLINE Sums add_words(Sums s, Words a) {
+        const __m512i one = _mm512_set1_epi16(1);
+        return _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(s, a.low, one), a.high, one);
+    }
+#else
+    static FS_INLINE Sums add_bytes(Sums s, I8 a) {
+        return add(s, _mm512_sad_epu8(a.v, _mm512_setzero_si512()));
+    }
+    static FS_INLINE Sums add_words(Sums s, Words a) {
+        const __m512i one = _mm512_set1_epi16(1);
+        return add(s, add(_mm512_madd_epi16(a.low, one), _mm512_madd_epi16(a.high, one)));
+    }
+#endif
+    static FS_INLINE void maxima(I8 *v, std::int32_t *m) {
+        const __m512i four = fold(v, [](I8 a, I8 b) { return max(a, b); }).v;
+        const __m512i two = _mm512_max_epi8(four, _mm512_slli_epi32(four, 16));
+        const __m512i one = _mm512_max_epi8(two, _mm512_slli_epi32(two, 8));
+        _mm512_storeu_si512(m, _mm512_srai_epi32(one, 24));
+    }
+    static FS_INLINE void totals(Sums *s, std::int32_t *t) {
+        _mm512_storeu_si512(t, fold(s, [](I8 a, I8 b) { return I8{add(a.v, b.v)}; }).v);
+    }
+
+  private:
+    static FS_INLINE __mmask64 bits(std::size_t n) {
+        return n < lanes ? (std::uint64_t{1} << n) - 1 : ~std::uint64_t{0};
+    }
+    static FS_INLINE I8 not_zero(__m512i a) {
+        return {_mm512_movm_epi8(_mm512_test_epi8_mask(a, a))};
+    }
+    static FS_INLINE __m512i raw(I8 a) { return a.v; }
+    static FS_INLINE __m512i raw(__m512i a) { return a; }
+    /// F32::fold moves lanes of 32 bits, whatever they hold.
+    template <class T, class F> static FS_INLINE I8 fold(T *v, const F &f) {
+        F32 rows[folds];
+        for (int i = 0; i < folds; ++i)
+            rows[i] = {_mm512_castsi512_ps(raw(v[i]))};
+        return {_mm512_castps_si512(
+            F32::fold(rows, [&](F32 a, F32 b) {
+                return F32{_mm512_castsi512_ps(
+                    f(I8{_mm512_castps_si512(a.v)}, I8{_mm512_castps_si512(b.v)}).v)};
+            }).v)};
+    }
+};
+
+} // namespace
+} // namespace fastsoftmax::FS_ISA
