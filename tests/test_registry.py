@@ -12,6 +12,12 @@ import pytest
 from conftest import RowsRun
 
 ROOT = Path(__file__).parents[1]
+FLOAT_FORMS = ("exp", "h(d)", "h(u)", "g(m, s, x)")
+FORMS = {
+    "float32": FLOAT_FORMS,
+    "float64": FLOAT_FORMS,
+    "int8": ("B - S*d", "A[d >> 4]*B[d & 15]"),
+}
 NAMED = re.compile(r"#.*\bby name:\s*\w+")
 
 
@@ -21,11 +27,11 @@ def test_rows() -> None:
     assert len({(k.id, k.dtype) for k in rows}) == len(rows)
     for k in rows:
         assert k.id == f"{k.op}/{k.variant}/{k.isa}"
-        assert k.dtype in ("float32", "float64")
+        assert k.dtype in ("float32", "float64", "int8")
         assert k.lanes >= 1
-        assert k.bound > 0
+        assert k.bound > 0 or k.bound_kind == "exact bits"
         assert k.bound_kind
-        assert k.form in ("exp", "h(d)", "h(u)", "g(m, s, x)")
+        assert k.form in FORMS[k.dtype]
         assert k.rescale in ("exp", "h", "nothing")
         assert k.domain < 0
         assert k.operations > 0
@@ -37,7 +43,7 @@ def test_rows() -> None:
 
 
 def test_every_isa_has_the_same_rows() -> None:
-    """But for the serial operations, which every machine has on its plain ISA."""
+    """But for the serial operations, which every machine has on its plain ISA, and int8 units."""
     by_isa: dict[str, set[tuple[str, str, str]]] = {}
     for k in fs.kernels():
         by_isa.setdefault(k.isa, set()).add((k.op, k.variant, k.dtype))
@@ -45,8 +51,9 @@ def test_every_isa_has_the_same_rows() -> None:
     serial = {"scan", "update"}
     assert plain in fs.isas()
     for rows in by_isa.values():
-        missing = {op for op, _, _ in by_isa[plain] - rows}
-        assert missing <= serial
+        assert {row for row in by_isa[plain] if row[2] == "int8"} <= rows
+        missing = {op for op, _, dtype in by_isa[plain] - rows if dtype != "int8"}
+        assert missing <= serial or all(dtype == "int8" for _, _, dtype in rows)
         assert rows <= by_isa[plain]
 
 

@@ -7,10 +7,11 @@
 `online` (also called `softmax`) is softmax over an axis, `log_softmax` its logarithm; `normalizer`
 and `logsumexp` stop at its state; `MaxSum` keeps that state for logits that come in chunks; `scan`
 walks the recurrence step by step, for study. `variants()` names the surrogates, `kernels()` shows
-every compiled kernel with its claimed error bound, `info()` says what runs here.
+every compiled kernel with its claimed error bound, `info()` says what runs here. int8 logits
+have `int8.softmax`, by a table of exp, and `hccs.softmax`, by calibrated integers.
 """
 
-from fastsoftmax import reference
+from fastsoftmax import hccs, int8, reference
 from fastsoftmax._core import version as __version__
 from fastsoftmax._max_sum import MaxSum
 from fastsoftmax._operations import log_softmax, online, softmax
@@ -24,7 +25,9 @@ __all__ = [
     "Kernel",
     "MaxSum",
     "__version__",
+    "hccs",
     "info",
+    "int8",
     "isas",
     "kernels",
     "log_softmax",

@@ -1,6 +1,6 @@
 from typing import Any, Literal
 
-from numpy import float32, float64
+from numpy import float32, float64, int8, int32, uint8
 from numpy.typing import NDArray
 
 Floats = NDArray[float32] | NDArray[float64]
@@ -62,6 +62,25 @@ def weight(variant: str, isa: str, d: Floats, out: Floats) -> None: ...
 def update(
     variant: str, isa: str, m: Floats, s: Floats, x: Floats, out: Floats, repeats: int
 ) -> None: ...
+def hccs(
+    x: NDArray[int8],
+    mask: NDArray[uint8] | None,
+    out: NDArray[Any],
+    heads: NDArray[int32],
+    mode: str,
+    threads: int,
+    isa: str,
+) -> None: ...
+def int8_softmax(
+    x: NDArray[int8],
+    mask: NDArray[uint8] | None,
+    out: NDArray[Any],
+    scales: NDArray[float64],
+    table: str,
+    threads: int,
+    isa: str,
+) -> None: ...
+def hccs_problem(B: int, S: int, Dmax: int, mode: str, n: int) -> str: ...
 def kernels() -> list[dict[str, Any]]: ...
 def variants(op: str) -> list[str]: ...
 def isas(all: bool) -> list[str]: ...

@@ -49,6 +49,8 @@ void add_table(nb::module_ &module) {
     });
     module.def("default_isa", [](const std::string &op) {
         const KernelRow *row = find_kernel(op, "exact", "float32");
+        if (const auto names = variants_of(op); !row && !names.empty())
+            row = find_kernel(op, names.front(), "int8");
         return std::string(row ? row->isa : "");
     });
     module.def("default_threads", &default_threads);

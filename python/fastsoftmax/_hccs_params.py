@@ -1,0 +1,194 @@
+"""The calibrated parameters of attention heads, checked when made and when loaded."""
+
+import json
+import operator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastsoftmax import _core
+
+#: Of the files that `Params.save` writes.
+VERSION = 1
+WIDE = "wide"  # by name: the mode and the profile that we define; the others are the paper's
+PROFILES = (WIDE, "paper")
+_KEYS = ("version", "profile", "mode", "n", "scale", "B", "S", "Dmax")
+
+
+def paper_modes() -> list[str]:
+    """Modes of the paper, whose parameters are tied to the row length."""
+    return [mode for mode in _core.variants("hccs") if mode != WIDE]
+
+
+@dataclass(frozen=True, eq=False)
+class Params:
+    """Parameters of one head, or of an array of heads: ``s = B - S * min(max - x, Dmax)``.
+
+    Parameters
+    ----------
+    scale : float or array of float
+        Nats for one step of the int8 logits, above 0.
+    B, S, Dmax : int or array of int
+        Offset, slope and clip distance. All four broadcast to the shape of the heads: (),
+        [heads], [layers, heads].
+    n : int
+        Row length that they were calibrated for; the longest row in profile "wide".
+    profile : str
+        ``"wide"``: 1 <= B <= 32767, 0 <= S <= 32767, 0 <= Dmax <= 255, B - S*Dmax >= 1,
+        n*B < 2^31. ``"paper"``, for the paper's modes: 0 <= B <= 32767, 0 <= S <= 127,
+        0 <= Dmax <= 127, B - S*Dmax >= 0, n*(B - S*Dmax) >= 256, n*B <= 32767.
+    mode : str, optional
+        The mode that they were calibrated for: what `online` runs. By default ``"wide"`` or, in
+        profile "paper", its first mode.
+
+    Raises
+    ------
+    TypeError
+        For parameters that aren't numbers, or B, S, Dmax, n that aren't integers.
+    ValueError
+        For shapes that don't broadcast, and for a condition that fails: it is named, with its head.
+
+    References
+    ----------
+    arXiv 2604.02292. The authors' own kernel needs only B + (n - 1)*(B - S*Dmax) >= 256 where the
+    paper asks for n*(B - S*Dmax) >= 256.
+
+    Examples
+    --------
+    >>> head = Params(scale=0.1, B=600, S=9, Dmax=63, n=128)
+    >>> int(head.floor)
+    33
+    """
+
+    scale: NDArray[np.float64]
+    B: NDArray[np.int32]
+    S: NDArray[np.int32]
+    Dmax: NDArray[np.int32]
+    n: int
+    profile: str = WIDE
+    mode: str = ""
+
+    def __init__(
+        self,
+        scale: ArrayLike,
+        B: ArrayLike,
+        S: ArrayLike,
+        Dmax: ArrayLike,
+        n: int,
+        profile: str = WIDE,
+        mode: str = "",
+    ) -> None:
+        if profile not in PROFILES:
+            raise ValueError(f"profile is {profile!r}; it may be {' or '.join(PROFILES)}")
+        modes = [WIDE] if profile == WIDE else paper_modes()
+        mode = mode or modes[0]
+        if mode not in modes:
+            raise ValueError(f"mode is {mode!r}; profile {profile!r} has: {', '.join(modes)}")
+        integers = (_integers(B, "B"), _integers(S, "S"), _integers(Dmax, "Dmax"))
+        arrays = _broadcast(_floats(scale), *integers)
+        for name, value in zip(("scale", "B", "S", "Dmax"), arrays, strict=True):
+            value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "n", _length(n))
+        object.__setattr__(self, "profile", profile)
+        object.__setattr__(self, "mode", mode)
+        self.check(modes[0], self.n)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the heads."""
+        return self.B.shape
+
+    @property
+    def floor(self) -> NDArray[np.int32]:
+        """Score of everything from Dmax on: B - S*Dmax."""
+        return np.asarray(self.B - self.S * self.Dmax)
+
+    def check(self, mode: str, n: int) -> None:
+        """Raise ValueError if a head violates a condition of `mode` for rows of `n`; name it."""
+        for head in np.ndindex(self.shape):
+            values = (int(self.B[head]), int(self.S[head]), int(self.Dmax[head]))
+            problem = _core.hccs_problem(*values, mode, n)
+            if problem:
+                where = f"head {head}" if head else "the head"
+                raise ValueError(f"{where} violates {problem}, which mode {mode!r} needs")
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a JSON file, which `load` reads."""
+        text = json.dumps(self._as_dict(), indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    def _as_dict(self) -> dict[str, Any]:
+        arrays = {name: getattr(self, name).tolist() for name in ("scale", "B", "S", "Dmax")}
+        head = {"version": VERSION, "profile": self.profile, "mode": self.mode, "n": self.n}
+        return head | arrays
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Params":
+        """Read what `save` wrote, and check every condition again.
+
+        Raises
+        ------
+        ValueError
+            For a file of another kind or version, and for a condition that fails: it is named.
+        """
+        try:
+            read = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no JSON file: {error}") from None
+        if not isinstance(read, dict) or sorted(read) != sorted(_KEYS):
+            raise ValueError(f"{path} must be an object of {', '.join(_KEYS)}, and nothing else")
+        version = read.pop("version")
+        if version != VERSION:
+            raise ValueError(f"{path} has version {version!r}; this release reads {VERSION}")
+        try:
+            return cls(**read)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all that is saved is equal."""
+        return isinstance(other, Params) and self._as_dict() == other._as_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _floats(scale: ArrayLike) -> NDArray[np.float64]:
+    try:
+        value = np.array(scale, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
+    if not (np.isfinite(value).all() and (value > 0).all()):
+        raise ValueError("scale must be finite and above 0 for every head")
+    return value
+
+
+def _integers(value: ArrayLike, name: str) -> NDArray[np.int64]:
+    array = np.array(value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, not {array.dtype}")
+    if array.size and (array.min() < -(1 << 31) or array.max() >= 1 << 31):
+        raise ValueError(f"{name} doesn't fit 32 bits")
+    return array
+
+
+def _length(n: object) -> int:
+    if isinstance(n, (bool, np.bool_)) or not hasattr(n, "__index__"):
+        raise TypeError(f"n must be an integer, not {n!r}")
+    value = operator.index(n)
+    if value < 1:
+        raise ValueError(f"n is {value}; a row has at least one element")
+    return value
+
+
+def _broadcast(scale: NDArray[np.float64], *integers: NDArray[np.int64]) -> list[NDArray[Any]]:
+    try:
+        arrays = np.broadcast_arrays(scale, *integers)
+    except ValueError:
+        shapes = ", ".join(str(a.shape) for a in (scale, *integers))
+        raise ValueError(f"scale, B, S, Dmax don't broadcast: their shapes are {shapes}") from None
+    return [arrays[0].copy(), *(a.astype(np.int32) for a in arrays[1:])]

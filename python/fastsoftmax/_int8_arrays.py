@@ -1,0 +1,165 @@
+"""What the int8 operations share: arrays checked and laid out as the compiled core takes them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastsoftmax import _core
+from fastsoftmax._arrays import checked_axis, checked_name, checked_threads
+
+_RESULTS = (np.dtype(np.int16), np.dtype(np.uint8))
+
+
+def checked_logits(x: object) -> NDArray[np.int8]:
+    """`x` as a plain int8 ndarray of at least one dimension, not copied."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            "x is a MaskedArray, whose mask would be lost; pass x.data and mask=~x.mask"
+        )
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"x must be a NumPy array of int8, not {type(x).__name__}")
+    if x.dtype != np.int8:
+        raise TypeError(
+            f"x must be int8, not {x.dtype}; quantise it first, or pass floats to "
+            "hccs.softmax_float or online"
+        )
+    if x.ndim == 0:
+        raise ValueError("x has no dimension (0-d); pass an array with at least one")
+    return np.asarray(x)
+
+
+def checked_mask(mask: object, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """`mask` as booleans of the shape of the logits; broadcast, not copied."""
+    if mask is None:
+        return None
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise TypeError(f"mask must be a NumPy array of bool, True where to keep; got {kind}")
+    try:
+        return np.broadcast_to(mask, shape)
+    except ValueError:
+        raise ValueError(
+            f"mask has shape {mask.shape}, which doesn't broadcast to that of x, {shape}"
+        ) from None
+
+
+def checked_out_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """`dtype` if it is one that the operations give."""
+    wanted = np.dtype(dtype)
+    if wanted not in _RESULTS:
+        raise TypeError(f"out_dtype is {wanted}; it may be int16 or uint8")
+    return wanted
+
+
+def for_rows(
+    parameters: NDArray[Any], rows: tuple[int, ...], what: str, each: tuple[int, ...] = ()
+) -> NDArray[Any]:
+    """Parameters of heads as those of rows, whose last dimension shares them; `each` is one's."""
+    shape = parameters.shape[: parameters.ndim - len(each)]
+    heads = parameters.reshape((*shape, 1, *each)) if shape else parameters
+    if len(shape) < max(len(rows), 1):
+        try:
+            return np.broadcast_to(heads, (*rows, *each))
+        except ValueError:
+            pass
+    raise ValueError(
+        f"{what} have shape {shape}, which doesn't broadcast to {rows[:-1]}, the dimensions of x "
+        "but the rows and the axis"
+    )
+
+
+def _adjacent(array: NDArray[Any]) -> bool:
+    return array.shape[-1] <= 1 or array.strides[-1] == array.itemsize
+
+
+@dataclass(frozen=True)
+class Job:
+    """The arrays of one call: axis last, elements of a row side by side."""
+
+    x: NDArray[np.int8]
+    mask: NDArray[np.uint8] | None
+    out: NDArray[Any]
+    result: NDArray[Any]  #: what the caller gets
+    direct: bool  #: whether `out` is `result` itself
+    threads: int
+    isa: str
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Every dimension but the axis."""
+        return self.x.shape[:-1]
+
+    @property
+    def n(self) -> int:
+        """Length of the axis."""
+        return self.x.shape[-1]
+
+    def finish(self, axis: int) -> NDArray[Any]:
+        """Copy the results to where they belong if they were written elsewhere."""
+        if not self.direct:
+            np.copyto(np.moveaxis(self.result, axis, -1), self.out)
+        return self.result
+
+
+def job_of(
+    x: NDArray[np.int8],
+    mask: object,
+    out: object,
+    dtype: np.dtype[Any],
+    axis: int,
+    threads: object,
+    isa: object,
+) -> Job:
+    """Check the arguments that every int8 operation has, and lay the arrays out."""
+    keep = checked_mask(mask, x.shape)
+    if isa is not None and not checked_name(isa, "isa"):
+        raise ValueError(
+            f"isa is empty; leave it out or pass one of: {', '.join(_core.isas(False))}"
+        )
+    count = checked_threads(threads) or 0
+    result = (
+        np.empty_like(x, dtype=dtype, subok=False) if out is None else _checked_out(out, x, dtype)
+    )
+    rows = _adjacent_rows(x, axis)
+    kept = None if keep is None else _adjacent_rows(keep, axis).view(np.uint8)
+    target = np.moveaxis(result, axis, -1)
+    shared = out is not None and (
+        np.may_share_memory(x, result) or (keep is not None and np.may_share_memory(keep, result))
+    )
+    direct = _adjacent(target) and target.flags.aligned and not shared
+    if not direct:
+        target = np.empty(target.shape, dtype)
+    return Job(rows, kept, target, result, direct, count, isa if isinstance(isa, str) else "")
+
+
+def _adjacent_rows(array: NDArray[Any], axis: int) -> NDArray[Any]:
+    moved = np.moveaxis(array, axis, -1)
+    return moved if _adjacent(moved) else np.ascontiguousarray(moved)
+
+
+def _checked_out(out: object, x: NDArray[np.int8], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if isinstance(out, np.ma.MaskedArray) or not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, not {type(out).__name__}")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}; the result is {dtype}")
+    if out.shape != x.shape:
+        raise ValueError(f"out has shape {out.shape}; the result has {x.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only; pass an array that can be written")
+    return np.asarray(out)
+
+
+def axis_of(axis: object, dimensions: int) -> int:
+    """`axis`, counted from the front."""
+    front: int = int(checked_axis(axis, dimensions)) % dimensions
+    return front
+
+
+def checked_variant(value: object, what: str, op: str) -> str:
+    """`value` if the registry has such a variant of an operation."""
+    known = _core.variants(op)
+    if checked_name(value, what) not in known:
+        raise ValueError(f"unknown {what} {value!r}; there are: {', '.join(known)}")
+    return str(value)

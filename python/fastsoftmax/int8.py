@@ -1,0 +1,98 @@
+"""Softmax of int8 logits by a table of exp: no calibration, integers throughout."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastsoftmax import _core
+from fastsoftmax._int8_arrays import (
+    axis_of,
+    checked_logits,
+    checked_out_dtype,
+    checked_variant,
+    for_rows,
+    job_of,
+)
+
+__all__ = ["softmax"]
+
+
+def softmax(
+    x: NDArray[np.int8],
+    scale: ArrayLike,
+    *,
+    table: str = "auto",
+    mask: NDArray[np.bool_] | None = None,
+    out_dtype: DTypeLike = np.uint8,
+    axis: int = -1,
+    out: NDArray[Any] | None = None,
+    threads: int | None = None,
+    isa: str | None = None,
+) -> NDArray[Any]:
+    """Softmax of ``scale * x`` along one axis, with exp taken from a table.
+
+    Parameters
+    ----------
+    x : ndarray of int8, any shape with at least one dimension, any strides
+        Quantised logits.
+    scale : float or array of float
+        Nats for one step of `x`, finite and above 0: one for all, or of a shape that broadcasts
+        to the dimensions of `x` without its rows and the axis, [heads] for [batch, heads, rows, n].
+    table : str
+        ``"u8"``: entries of 8 bits, ``"u16"``: of 15. ``"auto"``: 8 for uint8, 15 for int16.
+    mask : ndarray of bool, optional
+        True where a position takes part; broadcasts to the shape of `x`.
+    out_dtype : dtype
+        uint8 (full scale 255) or int16 (32767).
+    axis : int
+        The axis along which the result sums to about full scale.
+    out : ndarray, optional
+        Where to write the result.
+    threads : int, optional
+        At most so many threads; the bits don't depend on it.
+    isa : str, optional
+        Instruction set, one of ``isas()``; for tests and measurements.
+
+    Returns
+    -------
+    ndarray of uint8 or int16
+        Shape of `x`. Positions masked out are 0, and so is a row with no position left.
+
+    Raises
+    ------
+    TypeError
+        For an `x` that isn't int8, a mask that isn't boolean, another `out_dtype`.
+    ValueError
+        For shapes that don't broadcast, a scale that isn't above 0, an unknown table or `isa`.
+        Nothing is written then.
+
+    Notes
+    -----
+    Every instruction set gives the bits of the formulas in cpp/common/byte_table.hpp. Entries are
+    within 1.5/32767 (u16) or 0.6/255 (u8) of exp, and the division rounds to nearest within one
+    unit of the result (int16: two). Rows of more than 510 equal logits are 0 in uint8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax(np.array([30, 30, 0, -128], dtype=np.int8), 0.1).tolist()
+    [124, 124, 6, 0]
+    """
+    logits = checked_logits(x)
+    along = axis_of(axis, logits.ndim)
+    dtype = checked_out_dtype(out_dtype)
+    known = _core.variants("int8")
+    if isinstance(table, str) and table == "auto":
+        table = known[0] if dtype == np.uint8 else known[-1]
+    table = checked_variant(table, "table", "int8")
+    try:
+        scales = np.asarray(scale, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise ValueError("scale must be finite and above 0 everywhere")
+    job = job_of(logits, mask, out, dtype, along, threads, isa)
+    rows = for_rows(scales, job.rows, "the scales")
+    _core.int8_softmax(job.x, job.mask, job.out, rows, table, job.threads, job.isa)
+    return job.finish(along)

@@ -1,0 +1,128 @@
+"""Softmax by a byte table: the bits of the reference on every ISA, and its errors."""
+
+from typing import Any
+
+import fastsoftmax as fs
+import numpy as np
+import pytest
+from fastsoftmax import reference_int8
+
+RESULTS = {np.dtype(np.uint8): 255, np.dtype(np.int16): 32767}
+LENGTHS = (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 77, 127, 128, 129, 200, 256, 511, 1024, 1100)
+
+
+def logits(shape: tuple[int, ...], seed: int = 0, sigma: float = 24) -> Any:
+    """Quantised logits, now and then at the ends of the range."""
+    x = np.random.default_rng(seed).normal(0, sigma, shape)
+    return np.clip(np.rint(x), -128, 127).astype(np.int8)
+
+
+def bits_of(kernel: fs.Kernel) -> int:
+    """Bits of an entry of a table."""
+    return 8 if kernel.variant == fs.variants("int8")[0] else 15
+
+
+@pytest.mark.parametrize("dtype", RESULTS, ids=str)
+def test_bits_are_those_of_the_reference(int8_kernel: fs.Kernel, dtype: Any) -> None:
+    """Every length class, several scales, with and without a mask."""
+    for n in LENGTHS:
+        for scale in (0.004, 0.03, 0.11, 0.9):
+            x = logits((21, n), n)
+            keep = np.random.default_rng(n).random((21, n)) < 0.6
+            keep[3] = False
+            for mask in (None, keep):
+                got = fs.int8.softmax(
+                    x, scale, table=int8_kernel.variant, mask=mask, out_dtype=dtype,
+                    isa=int8_kernel.isa,
+                )  # fmt: skip
+                want = reference_int8.int8_softmax(
+                    x, scale, bits_of(int8_kernel), RESULTS[dtype], mask
+                )
+                assert got.dtype == dtype
+                np.testing.assert_array_equal(got, want)
+
+
+def test_long_rows(int8_kernel: fs.Kernel) -> None:
+    """Sums beyond 31 bits."""
+    x = np.full((1, 70001), 5, dtype=np.int8)
+    x[0, ::3] = -9
+    for dtype, full in RESULTS.items():
+        got = fs.int8.softmax(
+            x, 0.05, table=int8_kernel.variant, out_dtype=dtype, isa=int8_kernel.isa
+        )
+        want = reference_int8.int8_softmax(x, 0.05, bits_of(int8_kernel), full)
+        np.testing.assert_array_equal(got, want)
+
+
+def test_any_layout_gives_the_same() -> None:
+    """Axis, strides, broadcast masks, out= and threads don't matter."""
+    x = logits((3, 4, 5, 70), 7)
+    scale = np.array([0.02, 0.05, 0.1, 0.3])
+    mask = np.random.default_rng(1).random((3, 1, 1, 70)) < 0.7
+    want = fs.int8.softmax(x, scale, mask=mask)
+    for head, one in enumerate(scale):
+        part = fs.int8.softmax(x[:, head], float(one), mask=mask[:, 0])
+        np.testing.assert_array_equal(want[:, head], part)
+    wide = np.zeros((3, 4, 5, 140), np.int8)
+    wide[..., ::2] = x
+    np.testing.assert_array_equal(fs.int8.softmax(wide[..., ::2], scale, mask=mask), want)
+    np.testing.assert_array_equal(
+        fs.int8.softmax(x[..., ::-1], 0.1), fs.int8.softmax(x, 0.1)[..., ::-1]
+    )
+    first = np.moveaxis(x, -1, 0)
+    got = fs.int8.softmax(first, scale, mask=np.moveaxis(mask, -1, 0), axis=0)
+    np.testing.assert_array_equal(np.moveaxis(got, 0, -1), want)
+    out = np.empty((3, 4, 5, 70), np.uint8)
+    assert fs.int8.softmax(x, scale, mask=mask, out=out) is out
+    np.testing.assert_array_equal(out, want)
+    over = x.copy()
+    np.testing.assert_array_equal(
+        fs.int8.softmax(over, scale, mask=mask, out=over.view(np.uint8)), want
+    )
+    long = logits((600, 4096), 3)
+    one = fs.int8.softmax(long, 0.1, threads=1)
+    np.testing.assert_array_equal(one, fs.int8.softmax(long, 0.1, threads=2))
+    assert fs.int8.softmax(np.empty((3, 0), np.int8), 0.1).shape == (3, 0)
+
+
+def test_error_is_what_it_says() -> None:
+    """Against the exact softmax of the same logits, in units of the result."""
+    for n in (1, 3, 64, 1000):
+        for scale in (0.01, 0.05, 0.2):
+            x = logits((50, n), n)
+            exact = fs.reference.online(x * scale)
+            words = fs.int8.softmax(x, scale, out_dtype=np.int16)
+            weights = reference_int8.table(scale, 15)[reference_int8.distances(x, np.True_)]
+            divided = 32767 * weights / weights.sum(-1, keepdims=True)
+            assert np.abs(words - divided).max() <= 2
+            assert np.abs(words - 32767 * exact).sum(-1).max() / 65534 <= 6e-4 * max(1, n / 64)
+            assert np.abs(fs.int8.softmax(x, scale) - 255 * exact).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"x": np.zeros((2, 3), np.float32)}, TypeError, "int8"),
+        ({"x": [[1, 2]]}, TypeError, "NumPy"),
+        ({"x": np.int8(3).reshape(())}, ValueError, "dimension"),
+        ({"scale": 0.0}, ValueError, "above 0"),
+        ({"scale": np.nan}, ValueError, "finite"),
+        ({"scale": np.ones(3)}, ValueError, "broadcast"),
+        ({"table": "u9"}, ValueError, "u9"),
+        ({"mask": np.ones((2, 3), np.int8)}, TypeError, "bool"),
+        ({"mask": np.ones((2, 4), bool)}, ValueError, "broadcast"),
+        ({"out_dtype": np.int32}, TypeError, "int16 or uint8"),
+        ({"axis": 2}, ValueError, "axis"),
+        ({"isa": "sse9"}, ValueError, "sse9"),
+        ({"threads": 0}, ValueError, "threads"),
+        ({"out": np.zeros((2, 3), np.int16)}, TypeError, "dtype"),
+        ({"out": np.zeros((2, 4), np.uint8)}, ValueError, "shape"),
+    ],
+)
+def test_bad_input(change: dict[str, Any], error: type[Exception], words: str) -> None:
+    """Each is refused in words, and nothing is written."""
+    out = np.full((2, 3), 77, np.uint8)
+    arguments: dict[str, Any] = {"x": np.zeros((2, 3), np.int8), "scale": 0.1, "out": out} | change
+    with pytest.raises(error, match=words):
+        fs.int8.softmax(arguments.pop("x"), arguments.pop("scale"), **arguments)
+    assert (out == 77).all()
