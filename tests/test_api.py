@@ -25,10 +25,10 @@ SIGNATURES = {
     "scan": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
     "kernels": "()",
     "variants": "(op='online')",
-    "isas": "(*, all=False)",
+    "isas": "(op=None, *, all=False)",
     "info": "()",
 }
-PUBLIC = {*SIGNATURES, "softmax", "Kernel", "MaxSum", "reference", "__version__"}
+PUBLIC = {"hccs", "int8", *SIGNATURES, "softmax", "Kernel", "MaxSum", "reference", "__version__"}
 
 
 def modules() -> list[str]:

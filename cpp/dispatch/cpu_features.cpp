@@ -53,7 +53,7 @@ Names detect() {
         add(seven.ebx, 17, "avx512dq");
         add(seven.ebx, 30, "avx512bw");
         add(seven.ebx, 31, "avx512vl");
-        add(seven.ecx, 1, "avx512_vbmi");
+        add(seven.ecx, 1, "avx512vbmi");
         add(seven.ecx, 11, "avx512_vnni");
     }
     return names;

@@ -65,8 +65,8 @@ def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
         )
     if dtype == np.dtype(np.int8):
         raise TypeError(
-            f"{wanted}; int8 softmax (HCCS and byte tables) is to come as fastsoftmax.hccs and "
-            f"fastsoftmax.int8, until then pass {name}.astype(np.float32) * scale"
+            f"{wanted}; int8 logits have fastsoftmax.int8.softmax and fastsoftmax.hccs.softmax; "
+            f"for a float result pass {name}.astype(np.float32) * scale"
         )
     if dtype.kind in "iub":
         raise TypeError(f"{wanted}; pass {name}.astype(np.float32)")

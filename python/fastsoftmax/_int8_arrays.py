@@ -71,7 +71,7 @@ def for_rows(
 
 
 def _adjacent(array: NDArray[Any]) -> bool:
-    return array.shape[-1] <= 1 or array.strides[-1] == array.itemsize
+    return bool(array.shape[-1] <= 1 or array.strides[-1] == array.itemsize)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Job:
     @property
     def n(self) -> int:
         """Length of the axis."""
-        return self.x.shape[-1]
+        return int(self.x.shape[-1])
 
     def finish(self, axis: int) -> NDArray[Any]:
         """Copy the results to where they belong if they were written elsewhere."""

@@ -99,9 +99,13 @@ def variants(op: str = "online") -> list[str]:
     return names
 
 
-def isas(*, all: bool = False) -> list[str]:
-    """Instruction sets, best first: those that this CPU runs, or all that were compiled."""
-    return _core.isas(all)
+def isas(op: str | None = None, *, all: bool = False) -> list[str]:
+    """Instruction sets, best first: those that this CPU runs, or all that were compiled.
+
+    With `op`, an operation of `kernels`, only those that have it.
+    """
+    having = {kernel.isa for kernel in _kernels() if op in (None, kernel.op)}
+    return [isa for isa in _core.isas(all) if isa in having]
 
 
 def info() -> dict[str, Any]:

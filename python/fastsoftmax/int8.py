@@ -70,8 +70,8 @@ def softmax(
     Notes
     -----
     Every instruction set gives the bits of the formulas in cpp/common/byte_table.hpp. Entries are
-    within 1.5/32767 (u16) or 0.6/255 (u8) of exp, and the division rounds to nearest within one
-    unit of the result (int16: two). Rows of more than 510 equal logits are 0 in uint8.
+    within 1.5/32767 (u16) or 0.6/255 (u8) of exp, and the result within 1 unit (uint8) or 3
+    (int16) of the exact quotient. Rows of more than 510 equal logits are 0 in uint8.
 
     Examples
     --------
