@@ -9,7 +9,8 @@
 // A product of two tables of sixteen, which every byte shuffle takes, is the definition on every
 // ISA, so all bits agree; where wider permutes exist the table is built from it once. Entries are
 // within 1.5 units of exp(-scale d) * 32767. p is within 1 unit (full 255) or 3 (full
-// 32767: q has 15 bits) of full * e / Z. Sums of rows above 65536 elements lose their lowest bits, to fit 31.
+// 32767: q has 15 bits) of full * e / Z. Sums of rows above 65536 elements lose their lowest bits,
+// to fit 31.
 #pragma once
 #include "common/config.hpp"
 #include "common/variant_info.hpp"

@@ -1,8 +1,9 @@
 // Compiled once per ISA, with that ISA's flags: every kernel of the table, and the list of them.
 //
 // FS_ISA is the namespace, FS_ISA_HEADER and FS_INT8_HEADER the vector headers (the build passes
-// them). All that is instantiated here depends on a vector type in an unnamed namespace, so no symbol
-// but the table leaves the object: a weak AVX-512 copy of a shared function would crash older CPUs.
+// them). All that is instantiated here depends on a vector type in an unnamed namespace, so no
+// symbol but the table leaves the object: a weak AVX-512 copy of a shared function would crash
+// older CPUs.
 #include <cstddef>
 #include <cstdint>
 
