@@ -105,7 +105,7 @@ template <class Mode, class V> struct Hccs {
   private:
     template <class Out> static void rows(const HccsArguments &a) {
         using Method = HccsMethod<Mode, V, Out>;
-        int8_rows<Method, V>(a, Method(a));
+        int8_rows<Method, V>(a, Method(a), a.Dmax < 64 ? 64 : a.Dmax < 128 ? 128 : 256);
     }
 
     /// `wide` to the letter.

@@ -15,13 +15,15 @@
 // 65536 elements, whose words fit 32 bits.
 #pragma once
 #include "kernels/arguments.hpp"
+#include "kernels/row_table.hpp"
 #include "vec/int8_concept.hpp"
 #include <type_traits>
 
 namespace fastsoftmax {
 
-/// Chunks: whole vectors in a row, where known (it unrolls the loops), else -1.
-template <class Method, class V, int Chunks, bool Masked> class Int8Rows {
+/// Chunks: whole vectors in a row, where known (it unrolls the loops), else -1. Entries: size of
+/// the table that results are looked up in, 0 for none.
+template <class Method, class V, int Chunks, bool Masked, int Entries> class Int8Rows {
     static constexpr std::size_t lanes = V::lanes, group = 16;
     using Words = typename V::Words;
     using Sums = typename V::Sums;
@@ -29,14 +31,17 @@ template <class Method, class V, int Chunks, bool Masked> class Int8Rows {
 
   public:
     static void run(const Int8Arguments &a, const Method &method) {
+        const Weights weights(method);
         for (std::size_t r = 0; r < a.rows; r += group)
-            Int8Rows(a, method, r, a.rows - r < group ? a.rows - r : group).phases();
+            Int8Rows(a, method, weights, r, a.rows - r < group ? a.rows - r : group).phases();
     }
 
   private:
-    FS_INLINE Int8Rows(const Int8Arguments &a, const Method &method, std::size_t first,
-                       std::size_t rows)
-        : a_(a), method_(method), first_(first), rows_(rows) {}
+    using Weights = WeightTable<Method, V, Entries>;
+
+    FS_INLINE Int8Rows(const Int8Arguments &a, const Method &method, const Weights &weights,
+                       std::size_t first, std::size_t rows)
+        : a_(a), method_(method), weights_(weights), first_(first), rows_(rows) {}
 
     FS_INLINE void phases() {
         const std::size_t used = (rows_ + V::folds - 1) / V::folds;
@@ -49,16 +54,25 @@ template <class Method, class V, int Chunks, bool Masked> class Int8Rows {
             write(i);
     }
 
-    /// Calls f for each vector of a row: offset, and elements where it isn't full.
+    struct Whole {}; ///< a vector of the row
+    struct Last {    ///< one that overlaps its predecessor: `rest` lanes are new
+        std::size_t rest;
+    };
+
+    /// Calls f for each vector of a row: offset, and which kind; shorter rows have no whole vector,
+    /// but a number of elements.
     template <class F> FS_INLINE void each_vector(std::size_t begin, std::size_t n, const F &f) {
         const std::size_t whole = Chunks >= 0 ? Chunks : n / lanes, rest = n % lanes;
 #pragma GCC unroll 8
         for (std::size_t j = 0; j < whole; ++j)
             f(begin + j * lanes, Whole{});
-        if (rest)
-            f(begin + whole * lanes, rest);
+        if (lanes == 1 || !rest)
+            return;
+        if (Chunks > 0 || (Chunks < 0 && begin + n >= lanes))
+            f(begin + n - lanes, Last{rest});
+        else
+            f(begin, rest);
     }
-    struct Whole {};
 
     const std::int8_t *x(std::size_t i) const {
         return a_.x + static_cast<std::ptrdiff_t>(source(i)) * a_.x_stride;
@@ -70,8 +84,14 @@ template <class Method, class V, int Chunks, bool Masked> class Int8Rows {
     std::size_t source(std::size_t i) const { return first_ + (i < rows_ ? i : rows_ - 1); }
 
     static FS_INLINE V load(const std::int8_t *p, Whole) { return V::load(p); }
+    static FS_INLINE V load(const std::int8_t *p, Last) { return V::load(p); }
     static FS_INLINE V load(const std::int8_t *p, std::size_t n) { return V::load_n(p, n); }
+    /// Lanes that take part and weren't met before.
     FS_INLINE V kept(std::size_t i, std::size_t at, Whole) const { return V::kept(mask(i) + at); }
+    FS_INLINE V kept(std::size_t i, std::size_t at, Last last) const {
+        const V fresh = V::last(last.rest);
+        return Masked ? fresh & V::kept(mask(i) + at) : fresh;
+    }
     FS_INLINE V kept(std::size_t i, std::size_t at, std::size_t n) const {
         return Masked ? V::kept_n(mask(i) + at, n) : V::first(n);
     }
@@ -139,29 +159,62 @@ template <class Method, class V, int Chunks, bool Masked> class Int8Rows {
         Out *y = static_cast<Out *>(a_.y) + static_cast<std::ptrdiff_t>(first_ + i) * a_.y_stride;
         const V m = V::set(maximum_[i]);
         const auto scale = method_.scale(prepared_, static_cast<int>(i));
-        each_vector(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
-            V d = method_.clamp(m - load(row + at, n));
-            if constexpr (sizeof(Out) == 2)
-                d = V::ordered(d);
-            Words p = method_.normalise(method_.weigh(d), scale);
-            if constexpr (Masked) {
-                V k = kept(i, at, n);
-                if constexpr (sizeof(Out) == 2)
+        const auto results = [&](const auto &of) __attribute__((always_inline)) {
+            each_vector(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
+                V d = method_.clamp(m - load(row + at, n));
+                V k = d;
+                if constexpr (Masked)
+                    k = mask_of(i, at, n);
+                if constexpr (words) {
+                    d = V::ordered(d);
                     k = V::ordered(k);
-                p = p & V::zip(k, k);
-            }
-            put(p, y + at, n);
-        });
+                }
+                put(of(d), k, y + at, n);
+            });
+        };
+        if constexpr (Entries == 0) {
+            results([&](V d) __attribute__((always_inline)) {
+                return result_of(method_.normalise(method_.weigh(d), scale));
+            });
+        } else {
+            const RowTable<Method, V, Entries> table(weights_, method_, scale);
+            results([&](V d) __attribute__((always_inline)) {
+                if constexpr (words)
+                    return table.results(d);
+                else
+                    return table.bytes(d);
+            });
+        }
     }
-    static FS_INLINE void put(Words p, std::uint8_t *to, Whole) { V::narrow(p).store(to); }
-    static FS_INLINE void put(Words p, std::uint8_t *to, std::size_t n) {
-        V::narrow(p).store_n(to, n);
+
+    static constexpr bool words = sizeof(Out) == 2;
+    static FS_INLINE auto result_of(Words p) {
+        if constexpr (words)
+            return p;
+        else
+            return V::narrow(p);
     }
-    static FS_INLINE void put(Words p, std::int16_t *to, Whole) { p.store(to); }
-    static FS_INLINE void put(Words p, std::int16_t *to, std::size_t n) { p.store_n(to, n); }
+    FS_INLINE V mask_of(std::size_t i, std::size_t at, std::size_t n) const {
+        return V::kept_n(mask(i) + at, n);
+    }
+    template <class Count> FS_INLINE V mask_of(std::size_t i, std::size_t at, Count) const {
+        return V::kept(mask(i) + at);
+    }
+    template <class Result, class Count>
+    static FS_INLINE void put(Result p, V k, Out *to, Count n) {
+        if constexpr (Masked && words)
+            p = p & V::zip(k, k);
+        else if constexpr (Masked)
+            p = p & k;
+        if constexpr (std::is_same_v<Count, std::size_t>)
+            p.store_n(to, n);
+        else
+            p.store(to);
+    }
 
     const Int8Arguments &a_;
     const Method &method_;
+    const Weights &weights_;
     const std::size_t first_, rows_;
     // beyond the last row they are read, but count for nothing
     alignas(64) std::int32_t maximum_[group], total_[group] = {}, count_[group] = {};
@@ -169,17 +222,33 @@ template <class Method, class V, int Chunks, bool Masked> class Int8Rows {
 };
 
 /// Chooses the class of a row length.
-template <class Method, class V, int Chunks = 0>
-void int8_rows(const Int8Arguments &a, const Method &method) {
+template <class Method, class V, int Entries = 0, int Chunks = 0>
+void rows_of_length(const Int8Arguments &a, const Method &method) {
     constexpr std::size_t lanes = V::lanes;
     if (a.mask)
-        Int8Rows<Method, V, -1, true>::run(a, method);
-    else if constexpr (Chunks > 4 || lanes == 1)
-        Int8Rows<Method, V, -1, false>::run(a, method);
+        Int8Rows<Method, V, -1, true, Entries>::run(a, method);
+    else if constexpr (Chunks > 4 || lanes == 1 || Entries > 64)
+        Int8Rows<Method, V, -1, false, Entries>::run(a, method);
     else if (a.n / lanes == Chunks)
-        Int8Rows<Method, V, Chunks, false>::run(a, method);
+        Int8Rows<Method, V, Chunks, false, Entries>::run(a, method);
     else
-        int8_rows<Method, V, Chunks + 1>(a, method);
+        rows_of_length<Method, V, Entries, Chunks + 1>(a, method);
+}
+
+/// `entries`: a table of so many d, 64, 128 or 256, has all weights that differ. Results are looked
+/// up where rows are as long as it.
+template <class Method, class V>
+void int8_rows(const Int8Arguments &a, const Method &method, std::size_t entries) {
+    if constexpr (PermutesBytes<V>) {
+        if (a.n >= entries) {
+            if (entries == 64)
+                return rows_of_length<Method, V, 64>(a, method);
+            if (entries == 128)
+                return rows_of_length<Method, V, 128>(a, method);
+            return rows_of_length<Method, V, 256>(a, method);
+        }
+    }
+    rows_of_length<Method, V>(a, method);
 }
 
 } // namespace fastsoftmax

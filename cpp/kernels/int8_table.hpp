@@ -14,7 +14,8 @@
 
 namespace fastsoftmax {
 
-template <class Table, class V, class Result> class TableMethod {
+/// Entries: so many d that all others weigh 0, clamped to where the last one is 0, too.
+template <class Table, class V, class Result, int Size> class TableMethod {
     using Words = typename V::Words;
     using Sums = typename V::Sums;
     using Table16 = decltype(V::table16(nullptr));
@@ -45,9 +46,16 @@ template <class Table, class V, class Result> class TableMethod {
     };
     explicit FS_INLINE TableMethod(const Entries &e)
         : a_low_(V::table16(e.a_low)), a_high_(V::table16(e.a_high)), b_low_(V::table16(e.b_low)),
-          b_high_(V::table16(e.b_high)) {}
+          b_high_(V::table16(e.b_high)), last_(V::set(Size - 1)) {
+        if constexpr (PermutesBytes<V>)
+            for (int b = 0; b < Size / 64; ++b) {
+                const Words weights = weigh(V::counting(64 * b));
+                low_[b] = V::narrow(Table::bits == 8 ? weights : weights & Words::set(127));
+                high_[b] = V::narrow(weights >> 7);
+            }
+    }
 
-    FS_INLINE V clamp(V d) const { return d; }
+    FS_INLINE V clamp(V d) const { return Size < 256 ? V::min(d, last_) : d; }
     FS_INLINE Words weigh(V d) const {
         const V i = V::high_nibble(d), j = V::low_nibble(d);
         const Words a = V::zip(V::lookup16(a_low_, i), V::lookup16(a_high_, i));
@@ -56,8 +64,17 @@ template <class Table, class V, class Result> class TableMethod {
         return Table::bits == 8 ? Words::mul_rounded(product, Words::set(255)) : product;
     }
     template <bool Partial> FS_INLINE Sums sum(Sums sums, V d, V kept) const {
-        const Words weights = weigh(d);
-        return V::add_words(sums, Partial ? weights & V::zip(kept, kept) : weights);
+        if constexpr (PermutesBytes<V>) {
+            const V low = V::template lookup<Size>(low_, d);
+            sums = V::add_bytes(sums, Partial ? low & kept : low);
+            if (Table::bits == 8)
+                return sums;
+            const V high = V::template lookup<Size>(high_, d);
+            return V::add_bytes_128(sums, Partial ? high & kept : high);
+        } else {
+            const Words weights = weigh(d);
+            return V::add_words(sums, Partial ? weights & V::zip(kept, kept) : weights);
+        }
     }
     static FS_INLINE std::int32_t fitted(std::uint64_t sum, std::size_t n) {
         return static_cast<std::int32_t>(sum >> halvings_of(n));
@@ -82,6 +99,9 @@ template <class Table, class V, class Result> class TableMethod {
 
   private:
     Table16 a_low_, a_high_, b_low_, b_high_;
+    V last_;
+    static constexpr int blocks = PermutesBytes<V> ? Size / 64 : 1;
+    V low_[blocks], high_[blocks]; // the weights: bytes, or 7 bits and 8 above them
 };
 
 template <class Table, class V> struct Int8Table {
@@ -95,10 +115,23 @@ template <class Table, class V> struct Int8Table {
     }
 
   private:
+    static int weight(const ByteTableArguments &a, int d) {
+        const int product = (a.A[d >> 4] * a.B[d & 15] + 0x4000) >> 15;
+        return Table::bits == 8 ? (255 * product + 0x4000) >> 15 : product;
+    }
     template <class Out> static void rows(const ByteTableArguments &a) {
-        using Method = TableMethod<Table, V, Out>;
+        if constexpr (PermutesBytes<V>) {
+            if (weight(a, 63) == 0)
+                return rows_by<Out, 64>(a);
+            if (weight(a, 127) == 0)
+                return rows_by<Out, 128>(a);
+        }
+        rows_by<Out, 256>(a);
+    }
+    template <class Out, int Size> static void rows_by(const ByteTableArguments &a) {
+        using Method = TableMethod<Table, V, Out, Size>;
         const typename Method::Entries entries(a);
-        int8_rows<Method, V>(a, Method(entries));
+        int8_rows<Method, V>(a, Method(entries), Size);
     }
 };
 

@@ -100,6 +100,7 @@ struct I8 {
                              20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
         return {_mm256_cmpgt_epi8(set(static_cast<int>(n)).v, place)};
     }
+    static FS_INLINE I8 last(std::size_t n) { return set(-1) - first(lanes - n); }
     FS_INLINE void store(std::uint8_t *to) const {
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), v);
     }

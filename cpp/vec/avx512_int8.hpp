@@ -96,6 +96,7 @@ struct I8 {
         return not_zero(_mm512_maskz_loadu_epi8(bits(n), p));
     }
     static FS_INLINE I8 first(std::size_t n) { return {_mm512_movm_epi8(bits(n))}; }
+    static FS_INLINE I8 last(std::size_t n) { return {_mm512_movm_epi8(~bits(lanes - n))}; }
     FS_INLINE void store(std::uint8_t *to) const { _mm512_storeu_si512(to, v); }
     FS_INLINE void store_n(std::uint8_t *to, std::size_t n) const {
         _mm512_mask_storeu_epi8(to, bits(n), v);
@@ -114,6 +115,23 @@ struct I8 {
             _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i *>(entries)))};
     }
     static FS_INLINE I8 lookup16(I8 table, I8 i) { return {_mm512_shuffle_epi8(table.v, i.v)}; }
+#ifdef __AVX512VBMI__
+    template <int Entries> static FS_INLINE I8 lookup(const I8 *table, I8 i) {
+        if constexpr (Entries == 64)
+            return {_mm512_permutexvar_epi8(i.v, table[0].v)};
+        const I8 low{_mm512_permutex2var_epi8(table[0].v, i.v, table[1].v)};
+        if constexpr (Entries == 128)
+            return low;
+        else
+            return where(i, {_mm512_permutex2var_epi8(table[2].v, i.v, table[3].v)}, low);
+    }
+    static FS_INLINE I8 counting(int k) {
+        alignas(64) std::uint8_t places[lanes];
+        for (int i = 0; i < lanes; ++i)
+            places[i] = static_cast<std::uint8_t>(k + i);
+        return {_mm512_load_si512(places)};
+    }
+#endif
     static FS_INLINE I8 ordered(I8 a) {
         return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), a.v)};
     }
@@ -126,6 +144,11 @@ struct I8 {
 #ifdef __AVX512VNNI__
     static FS_INLINE Sums add_bytes(Sums s, I8 a) {
         return _mm512_dpbusd_epi32(s, a.v, _mm512_set1_epi8(1));
+    }
+    /// 128 times each byte; the other factor is signed.
+    static FS_INLINE Sums add_bytes_128(Sums s, I8 a) {
+        const __m512i half = _mm512_set1_epi8(64);
+        return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(s, a.v, half), a.v, half);
     }
     static FS_INLINE Sums add_words(Sums s, Words a) {
         const __m512i one = _mm512_set1_epi16(1);

@@ -44,6 +44,7 @@ concept Int8Vector =
         { V::kept(bytes) } -> std::same_as<V>;      // 0xff where the byte isn't 0
         { V::kept_n(bytes, n) } -> std::same_as<V>; // n <= lanes; 0 beyond n
         { V::first(n) } -> std::same_as<V>;         // n <= lanes; 0xff in the first n
+        { V::last(n) } -> std::same_as<V>;          // the same in the last n
         { a.store(to) } -> std::same_as<void>;
         { a.store_n(to, n) } -> std::same_as<void>; // n <= lanes; touches nothing beyond n
         { a - b } -> std::same_as<V>;
@@ -68,5 +69,12 @@ concept Int8Vector =
         { V::maxima(v, results) } -> std::same_as<void>;    // of `folds` vectors, signed
         { V::totals(sums, results) } -> std::same_as<void>; // of `folds` sums
     };
+
+/// What an ISA may offer beside: lookups in tables of 64, 128 or 256 bytes.
+template <class V>
+concept PermutesBytes = requires(V v, const V *table) {
+    { V::template lookup<64>(table, v) } -> std::same_as<V>; // indices below the size of the table
+    { V::counting(0) } -> std::same_as<V>;                   // k, k + 1, k + 2 ...
+};
 
 } // namespace fastsoftmax

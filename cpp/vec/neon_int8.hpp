@@ -100,6 +100,7 @@ struct I8 {
                                                       8, 9, 10, 11, 12, 13, 14, 15};
         return {vcltq_u8(vld1q_u8(place), set(static_cast<int>(n)).v)};
     }
+    static FS_INLINE I8 last(std::size_t n) { return set(-1) - first(lanes - n); }
     FS_INLINE void store(std::uint8_t *to) const { vst1q_u8(to, v); }
     FS_INLINE void store_n(std::uint8_t *to, std::size_t n) const {
         std::uint8_t copy[lanes];

@@ -54,6 +54,7 @@ struct I8 {
         return n > 0 ? kept(p) : set(0);
     }
     static FS_INLINE I8 first(std::size_t n) { return set(n > 0 ? 0xff : 0); }
+    static FS_INLINE I8 last(std::size_t n) { return first(n); }
     FS_INLINE void store(std::uint8_t *to) const { *to = v; }
     FS_INLINE void store_n(std::uint8_t *to, std::size_t n) const {
         if (n > 0)
