@@ -16,15 +16,16 @@
 #pragma once
 #include "kernels/arguments.hpp"
 #include "kernels/row_table.hpp"
+#include "kernels/row_vectors.hpp"
 #include "vec/int8_concept.hpp"
-#include <type_traits>
 
 namespace fastsoftmax {
 
 /// Chunks: whole vectors in a row, where known (it unrolls the loops), else -1. Entries: size of
 /// the table that results are looked up in, 0 for none.
 template <class Method, class V, int Chunks, bool Masked, int Entries> class Int8Rows {
-    static constexpr std::size_t lanes = V::lanes, group = 16;
+    using Vectors = RowVectors<V, Chunks, Masked>;
+    static constexpr std::size_t group = 16;
     using Words = typename V::Words;
     using Sums = typename V::Sums;
     using Out = typename Method::Out;
@@ -41,7 +42,12 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
 
     FS_INLINE Int8Rows(const Int8Arguments &a, const Method &method, const Weights &weights,
                        std::size_t first, std::size_t rows)
-        : a_(a), method_(method), weights_(weights), first_(first), rows_(rows) {}
+        : a_(a), method_(method), weights_(weights), first_(first), rows_(rows) {
+        // beyond the last row a group repeats it, to have no special case
+        for (std::size_t i = 0; i < group; ++i)
+            x_[i] =
+                a.x + static_cast<std::ptrdiff_t>(first + (i < rows ? i : rows - 1)) * a.x_stride;
+    }
 
     FS_INLINE void phases() {
         const std::size_t used = (rows_ + V::folds - 1) / V::folds;
@@ -54,62 +60,25 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
             write(i);
     }
 
-    struct Whole {}; ///< a vector of the row
-    struct Last {    ///< one that overlaps its predecessor: `rest` lanes are new
-        std::size_t rest;
-    };
-
-    /// Calls f for each vector of a row: offset, and which kind; shorter rows have no whole vector,
-    /// but a number of elements.
-    template <class F> FS_INLINE void each_vector(std::size_t begin, std::size_t n, const F &f) {
-        const std::size_t whole = Chunks >= 0 ? Chunks : n / lanes, rest = n % lanes;
-#pragma GCC unroll 8
-        for (std::size_t j = 0; j < whole; ++j)
-            f(begin + j * lanes, Whole{});
-        if (lanes == 1 || !rest)
-            return;
-        if (Chunks > 0 || (Chunks < 0 && begin + n >= lanes))
-            f(begin + n - lanes, Last{rest});
-        else
-            f(begin, rest);
+    const std::uint8_t *mask(std::size_t i, std::size_t at) const {
+        if constexpr (!Masked)
+            return nullptr;
+        const std::size_t row = first_ + (i < rows_ ? i : rows_ - 1);
+        return a_.mask + static_cast<std::ptrdiff_t>(row) * a_.mask_stride + at;
     }
-
-    const std::int8_t *x(std::size_t i) const {
-        return a_.x + static_cast<std::ptrdiff_t>(source(i)) * a_.x_stride;
-    }
-    const std::uint8_t *mask(std::size_t i) const {
-        return a_.mask + static_cast<std::ptrdiff_t>(source(i)) * a_.mask_stride;
-    }
-    /// Beyond the last row a group repeats it, to have no special case.
-    std::size_t source(std::size_t i) const { return first_ + (i < rows_ ? i : rows_ - 1); }
-
-    static FS_INLINE V load(const std::int8_t *p, Whole) { return V::load(p); }
-    static FS_INLINE V load(const std::int8_t *p, Last) { return V::load(p); }
-    static FS_INLINE V load(const std::int8_t *p, std::size_t n) { return V::load_n(p, n); }
-    /// Lanes that take part and weren't met before.
-    FS_INLINE V kept(std::size_t i, std::size_t at, Whole) const { return V::kept(mask(i) + at); }
-    FS_INLINE V kept(std::size_t i, std::size_t at, Last last) const {
-        const V fresh = V::last(last.rest);
-        return Masked ? fresh & V::kept(mask(i) + at) : fresh;
-    }
-    FS_INLINE V kept(std::size_t i, std::size_t at, std::size_t n) const {
-        return Masked ? V::kept_n(mask(i) + at, n) : V::first(n);
-    }
-    /// Whether some lanes of a vector may be left out.
-    template <class Count> static constexpr bool partial = Masked || !std::is_same_v<Count, Whole>;
 
     FS_INLINE void find_maxima(std::size_t b) {
         V v[V::folds];
         Sums counts[V::folds];
         for (int g = 0; g < V::folds; ++g) {
             const std::size_t i = b + static_cast<std::size_t>(g);
-            const std::int8_t *row = x(i);
+            const std::int8_t *row = x_[i];
             v[g] = V::set(-128);
             counts[g] = V::no_sums();
-            each_vector(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
-                V value = load(row + at, n);
+            Vectors::each(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
+                V value = Vectors::load(row + at, n);
                 if constexpr (Masked) {
-                    const V k = kept(i, at, n);
+                    const V k = Vectors::counted(mask(i, at), n);
                     value = V::where(k, value, V::set(-128));
                     counts[g] = V::add_bytes(counts[g], k & V::set(1));
                 }
@@ -140,115 +109,64 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
         Sums sums[V::folds];
         for (int g = 0; g < V::folds; ++g) {
             const std::size_t i = b + static_cast<std::size_t>(g);
-            const std::int8_t *row = x(i);
+            const std::int8_t *row = x_[i];
             const V m = V::set(maximum_[i]);
             sums[g] = V::no_sums();
-            each_vector(begin, n, [&](std::size_t at, auto count) __attribute__((always_inline)) {
-                const V d = method_.clamp(m - load(row + at, count));
+            Vectors::each(begin, n, [&](std::size_t at, auto count) __attribute__((always_inline)) {
+                const V d = method_.clamp(m - Vectors::load(row + at, count));
+                constexpr bool partial = Vectors::template partial<decltype(count)>;
                 V k = d;
-                if constexpr (partial<decltype(count)>)
-                    k = kept(i, at, count);
-                sums[g] = method_.template sum<partial<decltype(count)>>(sums[g], d, k);
+                if constexpr (partial)
+                    k = Vectors::counted(mask(i, at), count);
+                sums[g] = method_.template sum<partial>(sums[g], d, k);
             });
         }
         V::totals(sums, to);
     }
 
     FS_INLINE void write(std::size_t i) {
-        const std::int8_t *row = x(i);
-        Out *y = static_cast<Out *>(a_.y) + static_cast<std::ptrdiff_t>(first_ + i) * a_.y_stride;
-        const V m = V::set(maximum_[i]);
         const auto scale = method_.scale(prepared_, static_cast<int>(i));
-        const auto results = [&](const auto &of) __attribute__((always_inline)) {
-            each_vector(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
-                V d = method_.clamp(m - load(row + at, n));
-                V k = d;
-                if constexpr (Masked)
-                    k = mask_of(i, at, n);
-                if constexpr (words) {
-                    d = V::ordered(d);
-                    k = V::ordered(k);
-                }
-                put(of(d), k, y + at, n);
-            });
-        };
-        if constexpr (Entries == 0) {
-            results([&](V d) __attribute__((always_inline)) {
-                return result_of(method_.normalise(method_.weigh(d), scale));
-            });
-        } else {
+        if constexpr (Entries > 0) {
             const RowTable<Method, V, Entries> table(weights_, method_, scale);
-            results([&](V d) __attribute__((always_inline)) {
+            write(i, [&](V d) __attribute__((always_inline)) { return table.result(d); });
+        } else {
+            write(i, [&](V d) __attribute__((always_inline)) {
+                const Words p = method_.normalise(method_.weigh(d), scale);
                 if constexpr (words)
-                    return table.results(d);
+                    return p;
                 else
-                    return table.bytes(d);
+                    return V::narrow(p);
             });
         }
     }
 
-    static constexpr bool words = sizeof(Out) == 2;
-    static FS_INLINE auto result_of(Words p) {
-        if constexpr (words)
-            return p;
-        else
-            return V::narrow(p);
-    }
-    FS_INLINE V mask_of(std::size_t i, std::size_t at, std::size_t n) const {
-        return V::kept_n(mask(i) + at, n);
-    }
-    template <class Count> FS_INLINE V mask_of(std::size_t i, std::size_t at, Count) const {
-        return V::kept(mask(i) + at);
-    }
-    template <class Result, class Count>
-    static FS_INLINE void put(Result p, V k, Out *to, Count n) {
-        if constexpr (Masked && words)
-            p = p & V::zip(k, k);
-        else if constexpr (Masked)
-            p = p & k;
-        if constexpr (std::is_same_v<Count, std::size_t>)
-            p.store_n(to, n);
-        else
-            p.store(to);
+    /// Writes result(d).
+    template <class F> FS_INLINE void write(std::size_t i, const F &result) {
+        const std::int8_t *row = x_[i];
+        Out *y = static_cast<Out *>(a_.y) + static_cast<std::ptrdiff_t>(first_ + i) * a_.y_stride;
+        const V m = V::set(maximum_[i]);
+        Vectors::each(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
+            const V d = method_.clamp(m - Vectors::load(row + at, n));
+            auto p = result(words ? V::ordered(d) : d);
+            if constexpr (Masked && words) {
+                const V k = V::ordered(Vectors::masked(mask(i, at), n));
+                p = p & V::zip(k, k);
+            } else if constexpr (Masked) {
+                p = p & Vectors::masked(mask(i, at), n);
+            }
+            Vectors::store(p, y + at, n);
+        });
     }
 
+    static constexpr bool words = sizeof(Out) == 2;
     const Int8Arguments &a_;
     const Method &method_;
     const Weights &weights_;
     const std::size_t first_, rows_;
+    const std::int8_t *x_[group];
     // beyond the last row they are read, but count for nothing
     alignas(64) std::int32_t maximum_[group], total_[group] = {}, count_[group] = {};
     typename Method::Prepared prepared_;
 };
-
-/// Chooses the class of a row length.
-template <class Method, class V, int Entries = 0, int Chunks = 0>
-void rows_of_length(const Int8Arguments &a, const Method &method) {
-    constexpr std::size_t lanes = V::lanes;
-    if (a.mask)
-        Int8Rows<Method, V, -1, true, Entries>::run(a, method);
-    else if constexpr (Chunks > 4 || lanes == 1 || Entries > 64)
-        Int8Rows<Method, V, -1, false, Entries>::run(a, method);
-    else if (a.n / lanes == Chunks)
-        Int8Rows<Method, V, Chunks, false, Entries>::run(a, method);
-    else
-        rows_of_length<Method, V, Entries, Chunks + 1>(a, method);
-}
-
-/// `entries`: a table of so many d, 64, 128 or 256, has all weights that differ. Results are looked
-/// up where rows are as long as it.
-template <class Method, class V>
-void int8_rows(const Int8Arguments &a, const Method &method, std::size_t entries) {
-    if constexpr (PermutesBytes<V>) {
-        if (a.n >= entries) {
-            if (entries == 64)
-                return rows_of_length<Method, V, 64>(a, method);
-            if (entries == 128)
-                return rows_of_length<Method, V, 128>(a, method);
-            return rows_of_length<Method, V, 256>(a, method);
-        }
-    }
-    rows_of_length<Method, V>(a, method);
-}
 
 } // namespace fastsoftmax

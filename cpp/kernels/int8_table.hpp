@@ -10,7 +10,7 @@
 // product of two takes 0.16; a gather is slower than either.
 #pragma once
 #include "common/byte_table.hpp"
-#include "kernels/int8_rows.hpp"
+#include "kernels/int8_classes.hpp"
 
 namespace fastsoftmax {
 
@@ -131,7 +131,7 @@ template <class Table, class V> struct Int8Table {
     template <class Out, int Size> static void rows_by(const ByteTableArguments &a) {
         using Method = TableMethod<Table, V, Out, Size>;
         const typename Method::Entries entries(a);
-        int8_rows<Method, V>(a, Method(entries), Size);
+        int8_rows<Method, V>(a, Method(entries), Size, Size);
     }
 };
 

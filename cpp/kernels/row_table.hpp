@@ -37,9 +37,13 @@ template <class Method, class V, int Entries> class RowTable {
                 high_[b] = V::narrow(p >> 8);
         }
     }
-    FS_INLINE V bytes(V d) const { return V::template lookup<Entries>(low_, d); }
-    FS_INLINE Words results(V d) const {
-        return V::zip(bytes(d), V::template lookup<Entries>(high_, d));
+    /// Bytes, or words if that is what results are.
+    FS_INLINE auto result(V d) const {
+        const V low = V::template lookup<Entries>(low_, d);
+        if constexpr (words)
+            return V::zip(low, V::template lookup<Entries>(high_, d));
+        else
+            return low;
     }
 
   private:
