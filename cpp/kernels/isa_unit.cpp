@@ -44,7 +44,8 @@ template <class Kernel> void invoke_columns(const void *arguments) {
         *static_cast<const ColumnsArguments<typename Kernel::Arguments::scalar> *>(arguments));
 }
 
-template <class V> constexpr Conversions conversions_of{invoke<Prepare<V>>, invoke<Finish<V>>};
+template <class V>
+[[maybe_unused]] constexpr Conversions conversions_of{invoke<Prepare<V>>, invoke<Finish<V>>};
 
 template <template <class, class> class Operation, class Variant, class V>
 constexpr KernelRow row_of() {
