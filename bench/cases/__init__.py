@@ -2,8 +2,8 @@
 
 from study import Case
 
-from cases import error, peers, rows, update
+from cases import error, int8, peers, rows, update
 
 CASES: dict[str, Case] = {
-    case.name: case for case in (update.CASE, rows.CASE, error.CASE, peers.CASE)
+    case.name: case for case in (update.CASE, rows.CASE, error.CASE, peers.CASE, int8.CASE)
 }

@@ -1,0 +1,103 @@
+"""Softmax of int8 rows: speed of every kernel, beside exact float32 rows of the same shape."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import fastsoftmax as fs
+import numpy as np
+import timing
+from data_sets import Shape
+from fastsoftmax._hccs_params import PROFILES
+from report import Table
+from study import Case, Options, Progress, chosen
+
+LENGTHS = (32, 64, 77, 128, 200, 1024)
+ELEMENTS = 1 << 16
+QUICK_SHAPES: tuple[Shape, ...] = ((512, 128),)
+SCALE = 0.11  # nats a step: the weights reach 57 steps in the table of bytes
+COLUMNS = ["kernel", "result", "ns/element", "median", "x float32 exact"]
+NOTE = "x: how many times as fast as online on float32 rows of the same shape, on minima"
+    "x: how many times as fast as fastsoftmax.online on float32 rows of the same shape, on minima"
+)
+
+
+def head_for(mode: str, n: int) -> Any:
+    """Parameters that a mode takes at this row length."""
+    wide = mode == fs.variants("hccs")[0]
+    B = 1000 if wide else 32767 // n
+    floor = 1 if wide else -(-256 // n)
+    if floor >= B:
+        return None  # the paper's conditions leave no slope for rows so long
+    Dmax = min(63, B - floor)
+    return fs.hccs.Params(SCALE, B, min(127, (B - floor) // Dmax), Dmax, n,
+                          PROFILES[0 if wide else 1])  # fmt: skip
+
+
+def calls_of(kernel: fs.Kernel, x: Any) -> dict[str, Callable[[None], Any]]:
+    """Give the calls of one kernel, by the dtype of the result."""
+    calls: dict[str, Callable[[None], Any]] = {}
+    for dtype in (np.dtype(np.uint8), np.dtype(np.int16)):
+        out = np.empty(x.shape, dtype)
+        options: dict[str, Any] = {"out_dtype": dtype, "out": out, "isa": kernel.isa, "threads": 1}
+        if kernel.op == "int8":
+            run: Callable[..., Any] = partial(
+                fs.int8.softmax, x, SCALE, table=kernel.variant, **options
+            )
+        else:
+            head = head_for(kernel.variant, x.shape[1])
+            if head is None:
+                continue
+            run = partial(fs.hccs.softmax, x, head, mode=kernel.variant, **options)
+        try:
+            run()
+        except TypeError:
+            continue  # a mode of the paper gives one dtype only
+        calls[str(dtype)] = partial(_ignoring, run)
+    return calls
+
+
+def _ignoring(run: Callable[[], Any], _: None) -> Any:
+    return run()
+
+
+def measure(shape: Shape, kernels: list[fs.Kernel], rounds: int) -> Table:
+    """Time all kernels in turn on rows of one shape."""
+    normal = np.random.default_rng(0).normal(0, 24, shape)
+    x = np.clip(np.rint(normal), -128, 127).astype(np.int8)
+    logits = x * np.float32(SCALE)
+    out = np.empty_like(logits)
+    exact = "online float32"
+    calls: dict[str, Callable[[None], Any]] = {
+        exact: partial(_ignoring, partial(fs.online, logits, out=out, threads=1))
+    }
+    labels = {exact: (exact, "float32")}
+    for kernel in kernels:
+        for dtype, call in calls_of(kernel, x).items():
+            calls[f"{kernel.id} {dtype}"] = call
+            labels[f"{kernel.id} {dtype}"] = (kernel.id, dtype)
+    times = timing.interleave(calls, [None], rounds)
+    table = Table(f"int8 {shape[0]}x{shape[1]}", COLUMNS, note=NOTE)
+    for name, (label, dtype) in labels.items():
+        each = times[name].per(x.size)
+        ratio = times[exact].minimum / times[name].minimum
+        table.add(label, dtype, each.minimum, each.median, ratio)
+    return table
+
+
+def run(options: Options, progress: Progress) -> list[Table]:
+    """Run every shape."""
+    kernels = [*chosen(options, "hccs", "int8"), *chosen(options, "int8", "int8")]
+    if not kernels:
+        return []
+    own = QUICK_SHAPES if options.quick else tuple((ELEMENTS // n, n) for n in LENGTHS)
+    shapes = options.shapes or own
+    progress.expect(len(shapes))
+    tables = []
+    for shape in shapes:
+        progress.next(f"int8 {shape[0]}x{shape[1]}")
+        tables.append(measure(shape, kernels, options.rounds))
+    return tables
+
+
+CASE = Case("int8", "softmax of int8 rows: speed of every kernel", ("hccs", "int8"), run)
