@@ -18,8 +18,6 @@ QUICK_SHAPES: tuple[Shape, ...] = ((512, 128),)
 SCALE = 0.11  # nats a step: the weights reach 57 steps in the table of bytes
 COLUMNS = ["kernel", "result", "ns/element", "median", "x float32 exact"]
 NOTE = "x: how many times as fast as online on float32 rows of the same shape, on minima"
-    "x: how many times as fast as fastsoftmax.online on float32 rows of the same shape, on minima"
-)
 
 
 def head_for(mode: str, n: int) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,8 @@ class Params:
     n: int
     profile: str = WIDE
     mode: str = ""
+    heads: NDArray[np.int32] = field(init=False, repr=False)  #: B, S, Dmax in the last dimension
+    _checked: set[tuple[str, int]] = field(init=False, repr=False)
 
     def __init__(
         self,
@@ -93,6 +95,8 @@ class Params:
         for name, value in zip(("scale", "B", "S", "Dmax"), arrays, strict=True):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "heads", np.stack(arrays[1:], axis=-1))
+        object.__setattr__(self, "_checked", set())
         object.__setattr__(self, "n", _length(n))
         object.__setattr__(self, "profile", profile)
         object.__setattr__(self, "mode", mode)
@@ -110,12 +114,15 @@ class Params:
 
     def check(self, mode: str, n: int) -> None:
         """Raise ValueError if a head violates a condition of `mode` for rows of `n`; name it."""
+        if (mode, n) in self._checked:
+            return
         for head in np.ndindex(self.shape):
             values = (int(self.B[head]), int(self.S[head]), int(self.Dmax[head]))
             problem = _core.hccs_problem(*values, mode, n)
             if problem:
                 where = f"head {head}" if head else "the head"
                 raise ValueError(f"{where} violates {problem}, which mode {mode!r} needs")
+        self._checked.add((mode, n))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a JSON file, which `load` reads."""

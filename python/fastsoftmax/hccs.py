@@ -217,4 +217,5 @@ def _heads_for(params: Params, mode: str, n: int) -> NDArray[np.int32]:
         )
     if n > 0:
         params.check(mode, n)
-    return np.stack([params.B, params.S, params.Dmax], axis=-1)
+    heads: NDArray[np.int32] = params.heads
+    return heads
