@@ -3,7 +3,7 @@
 // Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write).
 // Taking m first, rather than a running maximum, makes the weights of a row comparable, so that a
 // surrogate needs no rescale. What differs by length is only what runs at the same time: rows of up
-// to 256 elements are reduced together (short_rows.hpp), up to 2048 a row's weights are taken along
+// to 192 elements are reduced together (short_rows.hpp), up to 2048 a row's weights are taken along
 // with its neighbours' other passes (pipelined_rows.hpp), longer ones fetch ahead
 // (streamed_rows.hpp), and long rows of `exact` are read once, by blocks (long_rows.hpp).
 //
@@ -33,7 +33,7 @@ template <class Variant, class V> struct Online {
 
     static void run(const Arguments &a) {
         if constexpr (FoldsRows<V>) {
-            if (a.n <= ShortRows<Variant, V, 0, true>::longest && a.n > 0)
+            if (a.n <= short_row && a.n > 0)
                 return short_rows<1>(a);
             if (a.n > short_row && a.n <= pipelined && a.rows > 1)
                 return PipelinedRows<Variant, V>::run(a, weigh_row);
@@ -63,11 +63,12 @@ template <class Variant, class V> struct Online {
     }
 
   private:
-    /// Exact has a class for each number of vectors up to eight, with and without a tail; the other
-    /// variants share one class, which keeps the library small.
+    /// Exact has a class for each number of vectors up to 128 elements, with and without a tail;
+    /// the other variants share one class, which keeps the library small. Time on 1024 x 128, AVX2:
+    /// 0.81x of the shared class.
     template <int Vectors> static void short_rows(const Arguments &a) {
         constexpr std::size_t lanes = V::lanes;
-        if constexpr (!std::same_as<Variant, variant::exact> || Vectors > 8) {
+        if constexpr (!std::same_as<Variant, variant::exact> || Vectors * lanes > 128) {
             fold_rows<0, true>(a);
         } else {
             if (a.n > Vectors * lanes)
@@ -91,12 +92,11 @@ template <class Variant, class V> struct Online {
             a, [&](std::size_t row) { rows_in_phases(a, static_cast<std::ptrdiff_t>(row), 1); });
     }
 
-    // Rows too long for ShortRows, up to 512, still go by groups through each pass, and so do short
-    // ones where V can't fold: one row's reductions and division are a chain of some 60 cycles,
-    // which only other rows can hide. Against row by row, AVX-512: 0.75x of the time on 4096 x 32
-    // and 0.9x on 1024 x 128 (ShortRows: 0.40x and 0.68x); no gain from 1024 columns on.
+    // Where V can't fold, short rows still go by groups through each pass: one row's reductions and
+    // division are a chain of some 60 cycles, which only other rows can hide. Against row by row,
+    // AVX-512: 0.75x of the time on 4096 x 32 and 0.9x on 1024 x 128; no gain from 1024 columns on.
     static constexpr std::size_t group_rows = 16;
-    static constexpr std::size_t short_row = FoldsRows<V> ? 256 : 512, pipelined = 2048;
+    static constexpr std::size_t short_row = FoldsRows<V> ? 192 : 512, pipelined = 2048;
 
     static FS_INLINE void rows_in_phases(const Arguments &a, std::ptrdiff_t first,
                                          std::size_t rows) {
