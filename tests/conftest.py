@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 LAST = "test_every_available_row_ran"
 
 
+OPERATIONS = {k.op for k in fs.kernels()}
 NORMALIZED = {(k.variant, k.dtype) for k in fs.kernels() if k.op == "normalizer"}
 FILTERS: dict[str, Callable[[fs.Kernel], bool]] = {
     "exact": lambda k: k.variant == "exact",
@@ -31,7 +32,9 @@ FILTERS: dict[str, Callable[[fs.Kernel], bool]] = {
 
 def rows_of(fixture: str) -> list[fs.Kernel]:
     """Rows that the name of a fixture stands for."""
-    *filters, op = fixture.removesuffix("_kernel").split("_")
+    name = fixture.removesuffix("_kernel")
+    op = max((op for op in OPERATIONS if f"_{name}".endswith(f"_{op}")), key=len, default="")
+    filters = name.removesuffix(op).split("_")[:-1]
     rows = [k for k in fs.kernels() if k.op == op and all(FILTERS[f](k) for f in filters)]
     if not rows:
         raise pytest.UsageError(f"the registry has no row for {fixture}")

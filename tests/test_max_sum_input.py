@@ -38,7 +38,7 @@ BAD_OUT: dict[str, tuple[Any, type[Exception], str]] = {
     "shape": (np.zeros((3, 2), "f4"), ValueError, r"out has shape \(3, 2\)"),
     "dtype": (np.zeros((2, 3)), TypeError, "out has dtype"),
     "read-only": (np.broadcast_to(np.float32(0), (2, 3)), ValueError, "read-only"),
-    "list": ([[0.0] * 3] * 2, TypeError, "out must be a NumPy array"),
+    "list": ([[0.0] * 3] * 2, TypeError, "out must be an array like logits, not list"),
 }
 
 
