@@ -67,8 +67,8 @@ template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {
                             (!writes || (lies_direct<T>(job.y, y_row, job.y_step, group) &&
                                          outer.multiple_of(results, size)));
         return {direct ? Way::columns : Way::prepared_columns, Target::finished,
-                direct && width == tile_columns ? group : std::min(group, width),
-                static_cast<std::ptrdiff_t>(width), width * length};
+                direct ? group : std::min(group, width), static_cast<std::ptrdiff_t>(width),
+                width * length};
     }
 
     const std::size_t padded = (length + line - 1) / line * line;

@@ -80,8 +80,8 @@ template <class T> struct WeightArguments {
 template <class T> struct ColumnsArguments {
     const T *x;
     std::ptrdiff_t x_step;
-    T *z;                  ///< scratch space for 64 columns; or x itself, which is overwritten then
-    std::ptrdiff_t z_step; ///< x_step where z is x, else unused
+    T *z;                  ///< scratch space; or x itself, which is overwritten then
+    std::ptrdiff_t z_step; ///< x_step where z is x, else how many columns there is space for
     T *y;
     std::ptrdiff_t y_step;
     T *m, *s;

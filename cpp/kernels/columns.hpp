@@ -30,7 +30,8 @@ template <class Variant, class V> class Columns {
     template <bool Store, class F>
     static FS_INLINE void each(const ColumnsArguments<T> &a, const F &f) {
         std::size_t c = 0;
-        for (; c + 4 * lanes <= a.columns; c += 4 * lanes)
+        const bool four = a.z == a.x || a.z_step >= static_cast<std::ptrdiff_t>(4 * lanes);
+        for (; four && c + 4 * lanes <= a.columns; c += 4 * lanes)
             some<4, Store, true>(a, c, lanes, f);
         for (; c + lanes <= a.columns; c += lanes)
             some<1, Store, true>(a, c, lanes, f);
