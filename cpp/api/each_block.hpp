@@ -21,10 +21,14 @@ struct Split {
     }
 };
 
+/// The split that suits a kernel; throws where threads, or the environment's, can't be.
+Split split_for(const KernelRow &kernel, const Options &options);
+
 /// One thread's share of a job. Operation calls the kernel:
 ///   rows(x, x_stride, y, y_stride, rows, n, number of the first row), strides in elements;
 ///   columns(arguments, number of the first row) likewise;
-///   nothing: what a row gets where its mask has left nothing.
+///   nothing: what a row gets where its mask has left nothing;
+///   clear(number of the row), if there is one: called for such a row, where there is no y.
 template <class T, class Operation> class BlockWalk {
   public:
     BlockWalk(const RowsJob<T> &job, const Layout &layout, const KernelRow &kernel,
@@ -74,6 +78,8 @@ template <class T, class Operation> class BlockWalk {
             result = layout_.target == Target::direct ? static_cast<T *>(y) : z;
             stride = layout_.target == Target::direct ? y_row / size : layout_.stride;
             operation_.rows(z, layout_.stride, result, stride, rows, length, number);
+            if constexpr (requires { operation_.clear(number); })
+                clear_rows(at, rows, number);
             if (y)
                 clear_masked(at, result, stride, 1, rows);
             if (y && layout_.target == Target::finished)
@@ -119,6 +125,11 @@ template <class T, class Operation> class BlockWalk {
                 !any_kept(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
                 for (std::size_t i = 0; i < job_.n; ++i)
                     z[static_cast<std::ptrdiff_t>(i) * step] = operation_.nothing;
+    }
+    void clear_rows(const Offsets &at, std::size_t rows, std::size_t number) const {
+        for (std::size_t r = 0; job_.mask && r < rows; ++r)
+            if (!any_kept(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
+                operation_.clear(number + r);
     }
     bool any_kept(const char *mask) const {
         for (std::size_t i = 0; i < job_.n; ++i, mask += job_.mask_step) {

@@ -9,7 +9,6 @@
 #include <cmath>
 
 namespace fastsoftmax {
-namespace {
 
 Split split_for(const KernelRow &kernel, const Options &options) {
     if (options.threads < 0)
@@ -21,6 +20,8 @@ Split split_for(const KernelRow &kernel, const Options &options) {
     const auto worthwhile = std::size_t{4096} * static_cast<std::size_t>(kernel.lanes);
     return {options.threads == 0 ? default_threads() : options.threads, worthwhile};
 }
+
+namespace {
 
 /// Calls a kernel that writes a row for each row.
 template <class Arguments> struct Map {

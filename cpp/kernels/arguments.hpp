@@ -57,6 +57,19 @@ template <class T> struct ScanArguments {
     T *m, *s;
 };
 
+/// The k largest of each row in descending order, 1 <= k <= n and at most 64: their probabilities
+/// and places in the row, row after row without gaps.
+template <class T> struct TopkArguments {
+    static constexpr const char *op = "topk";
+    using scalar = T;
+    const T *x;
+    std::ptrdiff_t x_stride;
+    std::size_t rows, n;
+    T *p;
+    std::int64_t *index;
+    std::size_t k;
+};
+
 /// s_new[i] = one update of the state (m[i], s[i]) by x[i], the whole array `repeats` times.
 template <class T> struct UpdateArguments {
     static constexpr const char *op = "update";

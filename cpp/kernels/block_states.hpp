@@ -28,6 +28,18 @@ template <class V> class BlockStates {
   public:
     static constexpr std::size_t longest = block * most_blocks; ///< row
 
+    /// n of a block's maximum, or of a block that has none.
+    static constexpr std::int32_t lowest_exponent = -1 << 20;
+    static FS_INLINE std::int32_t exponent_of(T m) {
+        return static_cast<std::int32_t>(V::reduce_max(exp_floor(V::set(m))));
+    }
+
+    /// 2^k for k <= 0, and 0 where that is no normal double.
+    static FS_INLINE double power_of_two(std::int32_t k) {
+        return k < -1022 ? 0.0
+                         : __builtin_bit_cast(double, static_cast<std::uint64_t>(1023 + k) << 52);
+    }
+
     /// Calls f(first element, size, factor) for each block, the last one first.
     template <class F> FS_INLINE void each(std::size_t n, const F &f) const {
         for (std::size_t b = (n + block - 1) / block; b-- > 0;) {
@@ -82,19 +94,8 @@ template <class V> class BlockStates {
         total.add(sum * power_of_two(n - highest));
     }
 
-    static constexpr std::int32_t lowest_exponent = -1 << 20;
-
     static FS_INLINE bool good(T m) {
         return m < Weight::limit() && (m > -Weight::limit() || m == lowest_value<V>());
-    }
-    static FS_INLINE std::int32_t exponent_of(T m) {
-        return static_cast<std::int32_t>(V::reduce_max(exp_floor(V::set(m))));
-    }
-
-    /// 2^k for k <= 0, and 0 where that is no normal double.
-    static FS_INLINE double power_of_two(std::int32_t k) {
-        return k < -1022 ? 0.0
-                         : __builtin_bit_cast(double, static_cast<std::uint64_t>(1023 + k) << 52);
     }
 };
 

@@ -20,6 +20,7 @@
 #include "kernels/online.hpp"
 #include "kernels/prepare.hpp"
 #include "kernels/scan.hpp"
+#include "kernels/topk.hpp"
 #include "kernels/update.hpp"
 #include "kernels/weight.hpp"
 #include "surrogates.hpp"

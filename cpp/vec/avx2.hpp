@@ -41,6 +41,9 @@ struct F32 {
     static FS_INLINE F32 greater(F32 a, F32 b) {
         return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
     }
+    static FS_INLINE unsigned greater_mask(F32 a, F32 b) {
+        return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)));
+    }
     static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
         return {_mm256_andnot_ps(_mm256_cmp_ps(a.v, edge.v, _CMP_LE_OQ), h.v)};
     }
@@ -160,6 +163,9 @@ struct F64 {
     static FS_INLINE F64 abs(F64 a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
     static FS_INLINE F64 greater(F64 a, F64 b) {
         return {_mm256_and_pd(_mm256_cmp_pd(a.v, b.v, _CMP_GT_OQ), _mm256_set1_pd(1.0))};
+    }
+    static FS_INLINE unsigned greater_mask(F64 a, F64 b) {
+        return static_cast<unsigned>(_mm256_movemask_pd(_mm256_cmp_pd(a.v, b.v, _CMP_GT_OQ)));
     }
     static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
         return {_mm256_andnot_pd(_mm256_cmp_pd(a.v, edge.v, _CMP_LE_OQ), h.v)};

@@ -40,6 +40,9 @@ struct F32 {
         return {
             _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
     }
+    static FS_INLINE unsigned greater_mask(F32 a, F32 b) {
+        return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ);
+    }
     static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
         return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
     }
@@ -159,6 +162,9 @@ struct F64 {
     static FS_INLINE F64 abs(F64 a) { return {_mm512_abs_pd(a.v)}; }
     static FS_INLINE F64 greater(F64 a, F64 b) {
         return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ), _mm512_set1_pd(1.0))};
+    }
+    static FS_INLINE unsigned greater_mask(F64 a, F64 b) {
+        return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ);
     }
     static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
         return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};

@@ -37,9 +37,10 @@ concept Vector = requires(V a, V b, const typename V::scalar *from, typename V::
     { V::max(a, b) } -> std::same_as<V>;
     { V::min(a, b) } -> std::same_as<V>;
     { V::abs(a) } -> std::same_as<V>;
-    { V::greater(a, b) } -> std::same_as<V>;          // a > b ? 1 : 0
-    { V::zero_where_le(a, b, b) } -> std::same_as<V>; // b <= edge ? 0 : a
-    { V::shift_exponent(a, b) } -> std::same_as<V>;   // a * 2^k, k the low mantissa bits of b
+    { V::greater(a, b) } -> std::same_as<V>;             // a > b ? 1 : 0
+    { V::greater_mask(a, b) } -> std::same_as<unsigned>; // bit i: a > b in lane i
+    { V::zero_where_le(a, b, b) } -> std::same_as<V>;    // b <= edge ? 0 : a
+    { V::shift_exponent(a, b) } -> std::same_as<V>;      // a * 2^k, k the low mantissa bits of b
     { V::reduce_max(a) } -> std::same_as<typename V::scalar>;
     { V::reduce_add(a) } -> std::same_as<double>; // widened before it is added up
 };

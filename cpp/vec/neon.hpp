@@ -46,6 +46,10 @@ struct F32 {
     static FS_INLINE F32 greater(F32 a, F32 b) {
         return {vbslq_f32(vcgtq_f32(a.v, b.v), vdupq_n_f32(1.0f), vdupq_n_f32(0.0f))};
     }
+    static FS_INLINE unsigned greater_mask(F32 a, F32 b) {
+        const std::uint32_t bits[lanes] = {1, 2, 4, 8};
+        return vaddvq_u32(vandq_u32(vcgtq_f32(a.v, b.v), vld1q_u32(bits)));
+    }
     static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
         return {vbslq_f32(vcleq_f32(a.v, edge.v), vdupq_n_f32(0.0f), h.v)};
     }
@@ -114,6 +118,10 @@ struct F64 {
     static FS_INLINE F64 abs(F64 a) { return {vabsq_f64(a.v)}; }
     static FS_INLINE F64 greater(F64 a, F64 b) {
         return {vbslq_f64(vcgtq_f64(a.v, b.v), vdupq_n_f64(1.0), vdupq_n_f64(0.0))};
+    }
+    static FS_INLINE unsigned greater_mask(F64 a, F64 b) {
+        const std::uint64_t bits[lanes] = {1, 2};
+        return static_cast<unsigned>(vaddvq_u64(vandq_u64(vcgtq_f64(a.v, b.v), vld1q_u64(bits))));
     }
     static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
         return {vbslq_f64(vcleq_f64(a.v, edge.v), vdupq_n_f64(0.0), h.v)};

@@ -64,6 +64,7 @@ template <class T> struct Scalar {
             return {__builtin_fabs(a.v)};
     }
     static FS_INLINE Scalar greater(Scalar a, Scalar b) { return {a.v > b.v ? T(1) : T(0)}; }
+    static FS_INLINE unsigned greater_mask(Scalar a, Scalar b) { return a.v > b.v ? 1 : 0; }
     static FS_INLINE Scalar zero_where_le(Scalar h, Scalar a, Scalar edge) {
         return {a.v <= edge.v ? T(0) : h.v};
     }

@@ -4,11 +4,12 @@
 >>> fastsoftmax.online(np.array([0.0, 1.0], dtype=np.float32)).round(3).tolist()
 [0.26899999380111694, 0.7310000061988831]
 
-`online` (also called `softmax`) is softmax over an axis, `log_softmax` its logarithm; `normalizer`
-and `logsumexp` stop at its state; `MaxSum` keeps that state for logits that come in chunks; `scan`
-walks the recurrence step by step, for study. `variants()` names the surrogates, `kernels()` shows
-every compiled kernel with its claimed error bound, `info()` says what runs here. int8 logits
-have `int8.softmax`, by a table of exp, and `hccs.softmax`, by calibrated integers.
+`online` (also called `softmax`) is softmax over an axis, `log_softmax` its logarithm; `topk` gives
+the k largest probabilities and where they are; `normalizer` and `logsumexp` stop at its state;
+`MaxSum` keeps that state for logits that come in chunks; `scan` walks the recurrence step by step,
+for study. `variants()` names the surrogates, `kernels()` shows every compiled kernel with its
+claimed error bound, `info()` says what runs here. int8 logits have `int8.softmax`, by a table of
+exp, and `hccs.softmax`, by calibrated integers.
 """
 
 from fastsoftmax import hccs, int8, reference
@@ -18,6 +19,7 @@ from fastsoftmax._operations import log_softmax, online, softmax
 from fastsoftmax._reductions import logsumexp, normalizer
 from fastsoftmax._scan import scan
 from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
+from fastsoftmax._topk import topk
 
 require_environment()
 
@@ -37,5 +39,6 @@ __all__ = [
     "reference",
     "scan",
     "softmax",
+    "topk",
     "variants",
 ]

@@ -14,8 +14,8 @@ Numpy *numpy;
 NB_MODULE(_core, module) {
     using namespace fastsoftmax::python;
     const nb::object np = nb::module_::import_("numpy");
-    numpy = new Numpy{np.attr("ndarray"), np.attr("empty"), np.attr("empty_like"),
-                      np.attr("float32"), np.attr("float64")};
+    numpy = new Numpy{np.attr("ndarray"), np.attr("empty"),   np.attr("empty_like"),
+                      np.attr("float32"), np.attr("float64"), np.attr("int64")};
     add_int8(module);
     add_operations(module);
     add_study(module);

@@ -55,6 +55,18 @@ def logsumexp(
     sink: object,
     bfloats: bool,
 ) -> Any: ...
+def topk(
+    k: object,
+    logits: object,
+    variant: object,
+    axis: object,
+    threads: object,
+    isa: object,
+    scale: object,
+    mask: object,
+    sink: object,
+    bfloats: bool,
+) -> Any: ...
 def scan(
     logits: object, variant: object, axis: object, threads: object, isa: object
 ) -> tuple[Floats, Floats] | Literal[False]: ...

@@ -122,6 +122,22 @@ def logsumexp(
         return np.asarray(np.where(np.isfinite(m), m + np.log(s), m))
 
 
+def topk(
+    logits: ArrayLike,
+    k: int,
+    *,
+    axis: int = -1,
+    scale: float = 1.0,
+    mask: ArrayLike | None = None,
+) -> tuple[Float64, NDArray[np.int64]]:
+    """Return the k largest probabilities and their places: equal ones by place, NaN last."""
+    z = adapted(logits, axis=axis, scale=scale, mask=mask)
+    p = online(logits, axis=axis, scale=scale, mask=mask)
+    places = np.argsort(-z, axis=axis, kind="stable")  # which puts NaN last
+    places = np.take(places, np.arange(k), axis=axis).astype(np.int64)
+    return np.take_along_axis(p, places, axis), places
+
+
 def scan(
     logits: ArrayLike, *, weight: Weight = np.exp, rescale: Weight = np.exp
 ) -> tuple[float, float]:

@@ -32,6 +32,8 @@ template <class T> Operation<T> operation_of(const std::string &op) {
         return {check::check_normalizer<T>, nullptr};
     if (op == "scan")
         return {check::check_scan<T>, nullptr};
+    if (op == "topk")
+        return {check::check_topk<T>, nullptr};
     if (op == "update")
         return {nullptr, check::check_update<T>};
     if (op == "weight")

@@ -12,6 +12,7 @@
 #pragma once
 #include "fastsoftmax/half.hpp"
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,6 +80,14 @@ void normalizer(Array<const E> x, Computed<E> *m, Computed<E> *s, std::size_t ax
 template <class E>
 void logsumexp(Array<const E> x, Computed<E> *out, std::size_t axis, Options = {},
                const Adaptation<Computed<E>> & = {});
+
+/// Probabilities and places of the k largest elements of scale * x along `axis`, k for each row in
+/// C order; k may be up to the extent. In descending order; equal ones by place, then -inf, NaN
+/// last. p is what `online` gives there, with the same error and NaN in the same rows; 0 where the
+/// mask has left nothing. Up to k = 64 a row is read once. "exact" only; no sink.
+template <class E>
+void topk(Array<const E> x, std::size_t k, E *p, std::int64_t *index, std::size_t axis,
+          Options = {}, const Adaptation<Computed<E>> & = {});
 
 /// The state (m, s) by the recurrence, one element after another; scalar instruction sets, T float
 /// or double.

@@ -14,11 +14,11 @@ namespace nb = nanobind;
 
 /// Filled when the module is imported, never freed: its types outlive us.
 struct Numpy {
-    nb::object ndarray, empty, empty_like, float32, float64;
+    nb::object ndarray, empty, empty_like, float32, float64, int64;
 };
 extern Numpy *numpy;
 
-enum class Element { none, float32, float64, float16, word, boolean };
+enum class Element { none, float32, float64, float16, word, boolean, int64 };
 
 /// A buffer of an exact ndarray of native elements that we know, given back at the end.
 class Buffer {
@@ -41,6 +41,7 @@ class Buffer {
                    : format == "e" ? Element::float16
                    : format == "H" ? Element::word
                    : format == "?" ? Element::boolean
+                   : format == "l" ? Element::int64
                                    : Element::none;
     }
     ~Buffer() {

@@ -11,8 +11,8 @@ struct Call {
     Call(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle threads, nb::handle isa,
          nb::handle scale, nb::handle mask, nb::handle sink, bool bfloats)
         : x(logits, false), bfloats(bfloats) {
-        const bool known = x.element() != Element::none && x.element() != Element::boolean &&
-                           (x.element() != Element::word || bfloats);
+        const bool known = x.is_float() || x.element() == Element::float16 ||
+                           (x.element() == Element::word && bfloats);
         if (!known || !read_options(variant, isa, threads, options))
             return;
         along = axis_of(axis, x.dimensions());
@@ -113,6 +113,40 @@ nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::hand
         });
 }
 
+/// Probabilities and places of the k largest; results have the axis last, k in place of its extent.
+nb::object topk(nb::handle k, nb::handle logits, nb::handle variant, nb::handle axis,
+                nb::handle threads, nb::handle isa, nb::handle scale, nb::handle mask,
+                nb::handle sink, bool bfloats) {
+    const Call call(logits, variant, axis, threads, isa, scale, mask, sink, bfloats);
+    if (!call.ready || !sink.is_none() || !PyLong_CheckExact(k.ptr()))
+        return nb::borrow(Py_False);
+    const auto extent = call.x.shape()[static_cast<std::size_t>(call.along)];
+    const std::size_t count = PyLong_AsSize_t(k.ptr());
+    if (count > extent) {
+        PyErr_Clear(); // of a k below 0 or beyond any size
+        return nb::borrow(Py_False);
+    }
+    nb::list shape;
+    for (std::size_t i = 0; i < call.x.dimensions(); ++i)
+        if (static_cast<std::ptrdiff_t>(i) != call.along)
+            shape.append(call.x.shape()[i]);
+    shape.append(count);
+    const nb::object p = numpy->empty(nb::tuple(shape), logits.attr("dtype"));
+    const nb::object places = numpy->empty(nb::tuple(shape), numpy->int64);
+    {
+        const Buffer probabilities(p, true), index(places, true);
+        run(call.x.elements(), [&] {
+            with_element(call.x, call.bfloats, [&](auto zero) {
+                using E = decltype(zero);
+                fastsoftmax::topk(call.x.array<const E>(), count, probabilities.data<E>(),
+                                  index.data<std::int64_t>(), static_cast<std::size_t>(call.along),
+                                  call.options, call.adapting.get<Computed<E>>());
+            });
+        });
+    }
+    return nb::make_tuple(p, places);
+}
+
 nb::object scan(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
                 nb::handle isa) {
     const Call call(x, variant, axis, threads, isa, nb::float_(1.0), nb::none(), nb::none(), false);
@@ -138,6 +172,8 @@ void add_operations(nb::module_ &module) {
          {std::pair{"normalizer", &normalizer}, std::pair{"logsumexp", &logsumexp}})
         module.def(name, f, any("logits"), any("variant"), any("axis"), any("threads"), any("isa"),
                    any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
+    module.def("topk", &topk, any("k"), any("logits"), any("variant"), any("axis"), any("threads"),
+               any("isa"), any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
     module.def("scan", &scan, any("logits"), any("variant"), any("axis"), any("threads"),
                any("isa"));
 }

@@ -52,6 +52,7 @@ template <class T> void check_online(Context<T> &context, const KernelRow &row, 
 template <class T>
 void check_log_softmax(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_normalizer(Context<T> &context, const KernelRow &row, Report &report);
+template <class T> void check_topk(Context<T> &context, const KernelRow &row, Report &report);
 /// The same operations with rows as columns of memory, if the kernel has that form.
 template <class T> void check_columns(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report);
