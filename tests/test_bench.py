@@ -179,6 +179,20 @@ def test_peers_compare_with_the_default_variant(tmp_path: Path) -> None:
     assert markdown.read_text(encoding="utf-8").startswith("`python bench/run.py")
 
 
+def test_topk_stands_beside_two_steps(tmp_path: Path) -> None:
+    """Every kernel and every peer that is there; all find the same probabilities."""
+    found = result_of(tmp_path, "--quick", "--case", "topk", "--shape", "3x60", "--shape", "2x20")
+    kernels = [
+        k.id for k in fs.kernels() if k.op == "topk" and k.available and k.dtype != "float64"
+    ]
+    for table, counts in zip(found["tables"], ([5, 50], [5]), strict=True):
+        who = column(table, "who")
+        assert who[: len(kernels)] == kernels
+        assert "numpy softmax, argpartition" in who
+        assert sorted(set(column(table, "k"))) == counts
+        assert max(column(table, "max rel error")) < 2e-6
+
+
 def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
     """Divergence, variation, entropy and distance on two or three weights."""
     metrics = bench("metrics")

@@ -2,8 +2,9 @@
 
 from study import Case
 
-from cases import error, int8, peers, rows, update
+from cases import error, int8, peers, rows, topk, update
 
 CASES: dict[str, Case] = {
-    case.name: case for case in (update.CASE, rows.CASE, error.CASE, peers.CASE, int8.CASE)
+    case.name: case
+    for case in (update.CASE, rows.CASE, error.CASE, peers.CASE, int8.CASE, topk.CASE)
 }
