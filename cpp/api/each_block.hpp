@@ -162,7 +162,7 @@ void each_block(const RowsJob<T> &job, const KernelRow &kernel, const Split &spl
     const int parts = split.parts(job.rows, job.n);
     if (parts == 1)
         return BlockWalk<T, Operation>(job, layout, kernel, operation).run(0, job.rows);
-    run_parts(parts, [&](int part) {
+    run_parts(parts, parts, [&](int part) {
         const std::size_t share = job.rows / parts, extra = job.rows % parts, i = part;
         const std::size_t begin = share * i + std::min(i, extra);
         BlockWalk<T, Operation>(job, layout, kernel, operation)

@@ -71,7 +71,7 @@ void run(Array<const std::int8_t> x, Mask mask, Array<Out> y, const Blocks &bloc
         std::max(1, static_cast<int>(std::min(most, static_cast<std::size_t>(wanted))));
     if (parts == 1)
         return walk(0, all);
-    run_parts(parts, [&](int part) {
+    run_parts(parts, parts, [&](int part) {
         const auto i = static_cast<std::size_t>(part), of = static_cast<std::size_t>(parts);
         walk(all / of * i + std::min(i, all % of), all / of * (i + 1) + std::min(i + 1, all % of));
     });

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -14,9 +15,28 @@
 namespace fastsoftmax {
 namespace {
 
+/// Lets time pass while `until` isn't so, for 30 us at most: a thread that sleeps takes about as
+/// long to wake, and the next job, or the end of this one, is often nearer. Whether it is so.
+template <class F> bool spin(const F &until) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::microseconds(30);
+    do {
+        for (int i = 0; i < 32; ++i) {
+            if (until())
+                return true;
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#elif defined(__aarch64__)
+            __asm__ volatile("yield");
+#endif
+        }
+    } while (Clock::now() < end);
+    return until();
+}
+
 class Pool {
   public:
-    void run(int parts, const std::function<void(int)> &part) {
+    void run(int parts, int threads, const std::function<void(int)> &part) {
         const std::unique_lock caller(busy_, std::try_to_lock);
         if (!caller.owns_lock()) { // one job at a time: a second caller has its own thread
             for (int i = 0; i < parts; ++i)
@@ -24,19 +44,28 @@ class Pool {
             return;
         }
         // parts are taken as threads come free, so fewer threads than parts will do
-        start(std::min(parts - 1, 2 * usable_cpus()));
-        Job job{part, parts};
+        const int helpers = std::min({parts - 1, threads - 1, 2 * usable_cpus()});
+        start(helpers);
+        Job job{part, parts, helpers};
+        int sleepers = 0;
         {
             const std::lock_guard lock(mutex_);
             job_ = &job;
-            ++generation_;
+            generation_.fetch_add(1, std::memory_order_release);
+            sleepers = std::min(helpers, sleeping_);
         }
-        for (int i = 1; i < parts; ++i)
+        for (int i = 0; i < sleepers; ++i)
             wake_.notify_one();
         job.work();
-        std::unique_lock lock(mutex_);
-        job_ = nullptr; // whoever wakes late finds nothing
-        idle_.wait(lock, [this] { return working_ == 0; });
+        {
+            const std::lock_guard lock(mutex_);
+            job_ = nullptr; // whoever comes late finds nothing
+        }
+        const auto done = [this] { return working_.load(std::memory_order_acquire) == 0; };
+        if (!spin(done)) {
+            std::unique_lock lock(mutex_);
+            idle_.wait(lock, done);
+        }
         if (job.error)
             std::rethrow_exception(job.error);
     }
@@ -45,6 +74,7 @@ class Pool {
     struct Job {
         const std::function<void(int)> &part;
         const int parts;
+        int helpers; ///< that may still join
         std::atomic<int> next = 0;
         std::exception_ptr error = nullptr;
         std::mutex error_mutex = {};
@@ -66,7 +96,7 @@ class Pool {
         while (static_cast<int>(threads_.size()) < threads) {
             // a thread that can't be had is done without: the others take its parts
             try {
-                threads_.emplace_back([this] { sleep_and_work(); });
+                threads_.emplace_back([this] { wait_and_work(); });
                 threads_.back().detach();
             } catch (const std::system_error &) {
                 return;
@@ -74,18 +104,27 @@ class Pool {
         }
     }
 
-    void sleep_and_work() {
-        std::unique_lock lock(mutex_);
+    void wait_and_work() {
         unsigned long seen = 0;
+        const auto news = [&] { return generation_.load(std::memory_order_acquire) != seen; };
         for (;;) {
-            wake_.wait(lock, [&] { return job_ && generation_ != seen; });
-            seen = generation_;
+            const bool soon = spin(news);
+            std::unique_lock lock(mutex_);
+            if (!soon) {
+                ++sleeping_;
+                wake_.wait(lock, news);
+                --sleeping_;
+            }
+            seen = generation_.load(std::memory_order_relaxed);
             Job *job = job_;
-            ++working_;
+            if (!job || job->helpers == 0)
+                continue;
+            --job->helpers;
+            working_.fetch_add(1, std::memory_order_relaxed);
             lock.unlock();
             job->work();
             lock.lock();
-            if (--working_ == 0)
+            if (working_.fetch_sub(1, std::memory_order_release) == 1)
                 idle_.notify_one();
         }
     }
@@ -94,8 +133,9 @@ class Pool {
     std::condition_variable wake_, idle_;
     std::vector<std::thread> threads_;
     Job *job_ = nullptr;
-    unsigned long generation_ = 0;
-    int working_ = 0;
+    int sleeping_ = 0;
+    std::atomic<unsigned long> generation_ = 0;
+    std::atomic<int> working_ = 0;
 };
 
 // Never destroyed: its threads may outlive main(). A child of fork has none of them, and locks in
@@ -117,13 +157,13 @@ Pool &pool() {
 
 } // namespace
 
-void run_parts(int parts, const std::function<void(int)> &part) {
-    if (parts <= 1) {
-        if (parts == 1)
-            part(0);
+void run_parts(int parts, int threads, const std::function<void(int)> &part) {
+    if (parts <= 1 || threads <= 1) {
+        for (int i = 0; i < parts; ++i)
+            part(i);
         return;
     }
-    pool().run(parts, part);
+    pool().run(parts, threads, part);
 }
 
 } // namespace fastsoftmax
