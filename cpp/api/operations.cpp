@@ -4,6 +4,7 @@
 #include "each_block.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 #include "kernels/arguments.hpp"
+#include "kernels/long_row.hpp"
 #include "rows_job.hpp"
 
 #include <cmath>
@@ -34,23 +35,36 @@ template <class Arguments> struct Map {
         call(kernel, Arguments{x, x_stride, y, y_stride, rows, n});
     }
     void columns(const ColumnsArguments<T> &a, std::size_t) const { kernel.columns(&a); }
+    LongRowArguments<T> long_row(const T *x, T *y, std::size_t n, std::size_t) const {
+        return {.x = x, .y = y, .n = n};
+    }
 };
 
-/// Calls a kernel that gives a state (m, s) for each row.
-template <class Arguments> struct Reduce {
+/// Calls a kernel that gives a state (m, s) for each row; without s, its logarithm.
+template <class Arguments> class Reduce {
     using T = typename Arguments::scalar;
     const KernelRow &kernel;
     T *m, *s;
-    T nothing = 0;
+
+  public:
+    static constexpr T nothing = 0;
+
+    Reduce(const KernelRow &kernel, T *m, T *s) : kernel(kernel), m(m), s(s) {}
 
     void rows(const T *x, std::ptrdiff_t x_stride, T *, std::ptrdiff_t, std::size_t rows,
               std::size_t n, std::size_t first) const {
-        call(kernel, Arguments{x, x_stride, rows, n, m + first, s + first});
+        call(kernel, Arguments{x, x_stride, rows, n, m + first, sums(first)});
     }
     void columns(ColumnsArguments<T> a, std::size_t first) const {
-        a.m = m + first, a.s = s + first;
+        a.m = m + first, a.s = sums(first);
         kernel.columns(&a);
     }
+    LongRowArguments<T> long_row(const T *x, T *, std::size_t n, std::size_t first) const {
+        return {.x = x, .n = n, .m = m + first, .s = sums(first)};
+    }
+
+  private:
+    T *sums(std::size_t first) const { return s ? s + first : nullptr; }
 };
 
 template <template <class> class Arguments, class E>
@@ -102,13 +116,7 @@ void normalizer(Array<const E> x, Computed<E> *m, Computed<E> *s, std::size_t ax
 template <class E>
 void logsumexp(Array<const E> x, Computed<E> *out, std::size_t axis, Options options,
                const Adaptation<Computed<E>> &adaptation) {
-    using T = Computed<E>;
-    const std::size_t rows = count_rows(x.shape, axis, sizeof(T));
-    const auto s = std::make_unique_for_overwrite<T[]>(rows);
-    normalizer<E>(x, out, s.get(), axis, options, adaptation);
-    for (std::size_t r = 0; r < rows; ++r)
-        if (std::isfinite(out[r])) // an infinite or NaN maximum is the result already
-            out[r] = static_cast<T>(out[r] + std::log(static_cast<double>(s[r])));
+    reduce<NormalizerArguments, E>(x, out, nullptr, axis, options, adaptation);
 }
 
 template <class T> void scan(Array<const T> x, T *m, T *s, std::size_t axis, Options options) {

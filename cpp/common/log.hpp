@@ -5,26 +5,39 @@
 //
 // Eleven terms leave 7e-19; with the roundings about one unit in the last place. Kernels can't call
 // the C library's: an instruction set's object must need nothing from outside.
+//
+// Without a branch, and integers as AVX2 has them, so that loops over sums are vectorised: one call
+// of std::log takes as long as the weights of 20 elements. Rejected: lanes of floats, log f by a
+// polynomial of degree 7; 0.86x of the time for rows of 32, but m + log s is not rounded once.
 #pragma once
 #include "common/config.hpp"
+#include <cstddef>
 #include <cstdint>
 
 namespace fastsoftmax {
 
-/// NaN and +inf come back as they are.
+/// NaN where x is no number.
 FS_INLINE double log_of_sum(double x) {
-    if (!(x < __builtin_inf()))
-        return x;
-    const auto bits = __builtin_bit_cast(std::int64_t, x);
-    constexpr std::int64_t root_half = 0x3fe6a09e667f3bcd;
-    const std::int64_t k = (bits - root_half) >> 52;
-    const double f = __builtin_bit_cast(double, bits - (k << 52));
+    const auto bits = __builtin_bit_cast(std::uint64_t, x);
+    constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
+    const std::uint64_t exponent = (bits - root_half + one) >> 52; // k + 1023
+    const double f = __builtin_bit_cast(double, bits - (exponent << 52) + one);
+    const double k = __builtin_bit_cast(double, exponent | 0x4330000000000000) - (0x1p52 + 1023);
     const double s = (f - 1) / (f + 1), z = s * s;
     double series = 0;
+#pragma GCC unroll 10
     for (int odd = 21; odd > 1; odd -= 2)
         series = (series + 1.0 / odd) * z;
-    const double high = static_cast<double>(k) * 0x1.62e42feep-1; // exact: 21 zero bits at its end
-    return high + (2 * (s + s * series) + static_cast<double>(k) * 0x1.a39ef35793c76p-33);
+    const double high = k * 0x1.62e42feep-1; // exact: 21 zero bits at its end
+    const double low = 2 * (s + s * series) + k * 0x1.a39ef35793c76p-33;
+    return high + (low + (x - x));
+}
+
+/// Of several, in their place. A loop that does anything else, be it a conversion, isn't
+/// vectorised.
+FS_INLINE void take_logs(double *sums, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i)
+        sums[i] = log_of_sum(sums[i]);
 }
 
 } // namespace fastsoftmax

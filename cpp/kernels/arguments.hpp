@@ -37,7 +37,7 @@ template <class T> struct LogSoftmaxArguments {
     std::size_t rows, n;
 };
 
-/// m[i] = max of row i, s[i] = sum of the weights of x - m[i].
+/// m[i] = max of row i, s[i] = sum of the weights of x - m[i]. Without s, m[i] = log-sum-exp.
 template <class T> struct NormalizerArguments {
     static constexpr const char *op = "normalizer";
     using scalar = T;

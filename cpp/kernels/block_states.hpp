@@ -3,14 +3,17 @@
 // A block is weighed relative to 2^n, n = floor(m * log2 e) of its own maximum m (exp.hpp), while
 // it is in L1. The sums of blocks merge as the monoid does (common/monoid.hpp), but for a factor
 // that is a power of two and so exact; the row's total then gives each block the factor that makes
-// its weights probabilities. Blocks are of one size and know nothing of each other.
+// its weights probabilities, or the row its state (m, s). Blocks are of one size and know nothing
+// of each other, so any number of threads may share them.
 //
 // A block beyond exp's `limit`, or with NaN or +inf, makes the row none of this class's. In place
 // all maxima are taken first: nothing may be overwritten before they are known to be good.
 #pragma once
 #include "common/variants.hpp"
+#include "kernels/long_row.hpp"
 #include "kernels/prefetch.hpp"
 #include "kernels/row_passes.hpp"
+#include "kernels/unit_weight.hpp"
 #include <cstdint>
 
 namespace fastsoftmax {
@@ -18,16 +21,12 @@ namespace fastsoftmax {
 template <class V> class BlockStates {
     using T = typename V::scalar;
     using Weight = ExactWeight<V, false>;
-    static constexpr std::size_t block = 16384 / sizeof(T), most_blocks = 16384;
+    static constexpr std::size_t block = long_row_block<T>;
 
-    T maximum[most_blocks];
-    std::int32_t exponent[most_blocks];
-    std::int32_t highest;
-    double all;
+    BlockState<T> *const states_;
+    const std::size_t n_, count_ = count_blocks<T>(n_);
 
   public:
-    static constexpr std::size_t longest = block * most_blocks; ///< row
-
     /// n of a block's maximum, or of a block that has none.
     static constexpr std::int32_t lowest_exponent = -1 << 20;
     static FS_INLINE std::int32_t exponent_of(T m) {
@@ -40,63 +39,103 @@ template <class V> class BlockStates {
                          : __builtin_bit_cast(double, static_cast<std::uint64_t>(1023 + k) << 52);
     }
 
-    /// Calls f(first element, size, factor) for each block, the last one first.
-    template <class F> FS_INLINE void each(std::size_t n, const F &f) const {
-        for (std::size_t b = (n + block - 1) / block; b-- > 0;) {
-            const std::size_t at = b * block;
-            f(at, n - at < block ? n - at : block,
-              static_cast<T>(power_of_two(exponent[b] - highest) / all));
-        }
-    }
+    FS_INLINE BlockStates(BlockState<T> *states, std::size_t n) : states_(states), n_(n) {}
 
-    /// False if the row is none of this class's; w is garbage then, unless it is the row.
-    FS_INLINE bool weigh(const T *x, T *w, std::size_t n, const T *next_row) {
-        const bool in_place = x == w;
-        if (in_place && !take_maxima(x, n))
-            return false;
-        highest = lowest_exponent;
-        CompensatedSum total;
-        for (std::size_t b = 0; b * block < n; ++b) {
-            const std::size_t at = b * block, size = n - at < block ? n - at : block;
-            if (!in_place)
-                maximum[b] = row_max<V>(x + at, size);
-            if (__builtin_expect(!good(maximum[b]), 0))
-                return false;
-            // a block of -inf weighs 0 relative to anything, and its NaN shows in the sum
-            const bool empty = maximum[b] == lowest_value<V>();
-            const Weight weight(empty ? T(0) : maximum[b]);
-            exponent[b] = empty ? lowest_exponent : exponent_of(maximum[b]);
-            const T *next = n - at > block ? x + at + block : next_row;
-            const double sum = fastsoftmax::weigh<true, V>(weight, x + at, w + at, size,
-                                                           Prefetch<V>(next, w + at));
-            add(total, sum, exponent[b]);
-        }
-        all = total.value();
-        return all > 0; // else nothing but -inf, or a NaN
+    FS_INLINE std::size_t count() const { return count_; }
+    FS_INLINE std::size_t size(std::size_t b) const {
+        return n_ - b * block < block ? n_ - b * block : block;
     }
-
-  private:
-    FS_INLINE bool take_maxima(const T *x, std::size_t n) {
+    FS_INLINE void take_maxima(const T *x, std::size_t begin, std::size_t end) const {
+        for (std::size_t b = begin; b < end; ++b)
+            states_[b].maximum = row_max<V>(x + b * block, size(b));
+    }
+    FS_INLINE bool good_maxima() const {
         bool all_good = true, any = false;
-        for (std::size_t b = 0; b * block < n; ++b) {
-            const std::size_t at = b * block;
-            maximum[b] = row_max<V>(x + at, n - at < block ? n - at : block);
-            all_good = all_good && good(maximum[b]);
-            any = any || maximum[b] > lowest_value<V>();
+        for (std::size_t b = 0; b < count_; ++b) {
+            all_good = all_good && good(states_[b].maximum);
+            any = any || states_[b].maximum > lowest_value<V>();
         }
         return all_good && any;
     }
-    FS_INLINE void add(CompensatedSum &total, double sum, std::int32_t n) {
-        if (n > highest) {
-            total.scale(power_of_two(highest - n));
-            highest = n;
+
+    /// Weights and states of blocks. False if the row is none of this class's: the weights are
+    /// garbage then, unless they replace the row. Takes the maxima, unless they do.
+    template <bool Store>
+    FS_INLINE bool weigh(const T *x, T *w, std::size_t begin, std::size_t end,
+                         const T *next_row) const {
+        for (std::size_t b = begin; b < end; ++b) {
+            const std::size_t at = b * block;
+            BlockState<T> &state = states_[b];
+            if (!Store || x != w)
+                state.maximum = row_max<V>(x + at, size(b));
+            if (__builtin_expect(!good(state.maximum), 0))
+                return false;
+            // a block of -inf weighs 0 relative to anything, and its NaN shows in the sum
+            const bool empty = state.maximum == lowest_value<V>();
+            const Weight weight(empty ? T(0) : state.maximum);
+            state.exponent = empty ? lowest_exponent : exponent_of(state.maximum);
+            const T *next = n_ - at > block ? x + at + block : next_row;
+            T *const to = Store ? w + at : nullptr;
+            state.sum = fastsoftmax::weigh<Store, V>(weight, x + at, to, size(b),
+                                                     Prefetch<V, Store>(next, to));
         }
-        total.add(sum * power_of_two(n - highest));
+        return true;
     }
 
+    /// All states, in order.
+    FS_INLINE RowTotal<T> merge() const {
+        std::int32_t highest = lowest_exponent;
+        CompensatedSum total;
+        T m = lowest_value<V>();
+        for (std::size_t b = 0; b < count_; ++b) {
+            const BlockState<T> &state = states_[b];
+            if (__builtin_expect(!good(state.maximum), 0))
+                return {};
+            if (state.exponent > highest) {
+                total.scale(power_of_two(highest - state.exponent));
+                highest = state.exponent;
+            }
+            total.add(state.sum * power_of_two(state.exponent - highest));
+            m = state.maximum > m ? state.maximum : m;
+        }
+        const double sum = total.value();
+        if (!(sum > 0)) // nothing but -inf, or a NaN
+            return {};
+        return {true, highest, sum, m, sum / unit_weight<V, Weight>(m)};
+    }
+
+    /// Makes probabilities of the weights of a block.
+    FS_INLINE T factor(const RowTotal<T> &total, std::size_t b) const {
+        return static_cast<T>(power_of_two(states_[b].exponent - total.highest) / total.sum);
+    }
+
+  private:
     static FS_INLINE bool good(T m) {
         return m < Weight::limit() && (m > -Weight::limit() || m == lowest_value<V>());
     }
 };
+
+/// One step of a row shared by threads. `results(blocks, b, at, size)` writes those of block b.
+template <bool Store, class V, class F>
+FS_INLINE void long_row_step(const LongRowArguments<typename V::scalar> &a, const F &results) {
+    const BlockStates<V> blocks(a.blocks, a.n);
+    switch (a.step) {
+    case LongRowStep::maxima:
+        return blocks.take_maxima(a.x, a.begin, a.end);
+    case LongRowStep::look:
+        a.total->good = blocks.good_maxima();
+        return;
+    case LongRowStep::weights:
+        // where this stops early, merge() finds why
+        blocks.template weigh<Store>(a.x, a.y, a.begin, a.end, a.x);
+        return;
+    case LongRowStep::merge:
+        *a.total = blocks.merge();
+        return;
+    case LongRowStep::results:
+        for (std::size_t b = a.end; b-- > a.begin;) // the last one is still in cache
+            results(blocks, b, b * long_row_block<typename V::scalar>, blocks.size(b));
+    }
+}
 
 } // namespace fastsoftmax

@@ -45,6 +45,12 @@ template <class Kernel> void invoke_columns(const void *arguments) {
         *static_cast<const ColumnsArguments<typename Kernel::Arguments::scalar> *>(arguments));
 }
 
+template <class Kernel> void invoke_long_step(const void *arguments) {
+    const FlushDenormals mode;
+    Kernel::long_step(
+        *static_cast<const LongRowArguments<typename Kernel::Arguments::scalar> *>(arguments));
+}
+
 template <class V>
 [[maybe_unused]] constexpr Conversions conversions_of{invoke<Prepare<V>>, invoke<Finish<V>>};
 
@@ -61,11 +67,14 @@ constexpr KernelRow row_of() {
                   info.bound_kind,
                   invoke<Kernel>,
                   nullptr,
+                  nullptr,
                   nullptr};
     if constexpr (Vector<V>)
         row.conversions = &conversions_of<V>;
     if constexpr (requires(const ColumnsArguments<typename V::scalar> &a) { Kernel::columns(a); })
         row.columns = invoke_columns<Kernel>;
+    if constexpr (requires(const LongRowArguments<typename V::scalar> &a) { Kernel::long_step(a); })
+        row.long_step = invoke_long_step<Kernel>;
     // what differs by ISA and dtype
     if constexpr (requires { typename Variant::template Weight<V, false>; }) {
         using Weight = typename Variant::template Weight<V, false>;

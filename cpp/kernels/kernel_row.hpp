@@ -22,6 +22,8 @@ struct KernelRow {
     /// Takes ColumnsArguments; null where the operation has no such form.
     void (*columns)(const void *arguments);
     const Conversions *conversions;
+    /// Takes LongRowArguments; null where threads can't share a row.
+    void (*long_step)(const void *arguments);
 };
 
 /// The rows of one ISA unit.

@@ -1,6 +1,6 @@
 // Logarithm of softmax, row by row: y = (x - m) - log s.
 //
-// Passes over a row: maximum (read), sum of weights (read), result (read, write). The exponential
+// Passes over a row: its state (row_states.hpp), then the result (read, write). The exponential
 // of the numerator cancels with the logarithm, so a surrogate only shows in s, and nothing is lost
 // where a probability would be flushed to 0. x - m is exact near the maximum, whatever the offset.
 //
@@ -11,9 +11,7 @@
 #include "common/log.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/columns.hpp"
-#include "kernels/row_passes.hpp"
-#include "kernels/unit_weight.hpp"
-#include <type_traits>
+#include "kernels/row_states.hpp"
 
 namespace fastsoftmax {
 
@@ -24,12 +22,15 @@ template <class Variant, class V> struct LogSoftmax {
     static constexpr const char *exact_bound_kind = "absolute, log probability, and two roundings";
 
     static void run(const Arguments &a) {
-        for (std::size_t r = 0; r < a.rows; ++r) {
-            const auto i = static_cast<std::ptrdiff_t>(r);
-            const T *x = a.x + i * a.x_stride;
-            const T m = row_max<V>(x, a.n);
-            subtract(x, a.y + i * a.y_stride, a.n, m, log_sum(x, a.n, m));
-        }
+        RowStates<Variant, V>::each(a.x, a.x_stride, a.rows, a.n,
+                                    [&a](std::size_t first, std::size_t count, auto &states) {
+                                        take_logs(states.s, count);
+                                        for (std::size_t i = 0; i < count; ++i) {
+                                            const auto r = static_cast<std::ptrdiff_t>(first + i);
+                                            subtract(a.x + r * a.x_stride, a.y + r * a.y_stride,
+                                                     a.n, states.m[i], static_cast<T>(states.s[i]));
+                                        }
+                                    });
     }
     static void columns(const ColumnsArguments<T> &a) {
         Columns<Variant, V>::template each<false>(
@@ -44,17 +45,16 @@ template <class Variant, class V> struct LogSoftmax {
                                        [&](int v, V x) { return (x - m[v]) - log_s[v]; });
             });
     }
-
-  private:
-    static FS_INLINE T log_sum(const T *x, std::size_t n, T m) {
-        if (__builtin_expect(m - m != 0, 0))
-            return static_cast<T>(__builtin_nan(""));
-        return static_cast<T>(log_of_sum(with_weight<Variant, V>(m, [&](const auto &weight) {
-            using Weight = std::remove_cvref_t<decltype(weight)>;
-            return weigh<false, V>(weight, x, nullptr, n) / unit_weight<V, Weight>(m);
-        })));
+    static void long_step(const LongRowArguments<T> &a)
+        requires std::same_as<Variant, variant::exact>
+    {
+        long_row_step<false, V>(a, [&a](const auto &, std::size_t, std::size_t at,
+                                        std::size_t size) {
+            subtract(a.x + at, a.y + at, size, a.total->m, static_cast<T>(log_of_sum(a.total->s)));
+        });
     }
 
+  private:
     static FS_INLINE void subtract(const T *x, T *y, std::size_t n, T m, T log_s) {
         constexpr std::size_t lanes = V::lanes;
         const V maximum = V::set(m), rest = V::set(log_s);

@@ -6,7 +6,7 @@
 // results are fetched ahead, and many results go past the cache, as in streamed_rows.hpp.
 //
 // For exp only: surrogates' weights relative to two maxima can't be compared. Any split of a row at
-// the edges of blocks has these bits.
+// the edges of blocks has these bits; threads share a row that way (long_row.hpp).
 //
 // Time against three passes that fetch ahead, AVX-512: 32 x 8192 0.82x, 8 x 32768 0.85x, 1 x 200000
 // 0.87x; scaling the first block first costs 1.09x on 1 x 1048576. Rejected: blocks of half the
@@ -24,29 +24,37 @@ template <class V> class LongRows {
     static constexpr std::size_t longest_past_cache = 16384;
 
   public:
-    /// Where logits and results together leave an L1 cache of 48 KiB.
-    static constexpr std::size_t shortest = 24576 / sizeof(T);
-
-    static bool takes(const OnlineArguments<T> &a) {
-        return a.n >= shortest && a.n <= BlockStates<V>::longest;
-    }
-
     /// f does a row that is left.
     template <class F> static FS_INLINE void run(const OnlineArguments<T> &a, const F &f) {
         if constexpr (Streams<V>) {
             if (a.n <= longest_past_cache && a.rows > much / sizeof(T) / a.n && a.x != a.y)
                 return past_cache(a, f);
         }
-        BlockStates<V> blocks;
+        BlockState<T> states[most_blocks];
+        const BlockStates<V> blocks(states, a.n);
         for (std::size_t r = 0; r < a.rows; ++r) {
             const Row row(a, r);
-            if (blocks.weigh(row.x, row.y, a.n, row.next))
-                blocks.each(a.n, [&](std::size_t at, std::size_t size, T factor) {
+            RowTotal<T> total{};
+            if (row.x == row.y)
+                blocks.take_maxima(row.x, 0, blocks.count());
+            if ((row.x != row.y || blocks.good_maxima()) &&
+                blocks.template weigh<true>(row.x, row.y, 0, blocks.count(), row.next))
+                total = blocks.merge();
+            if (total.good)
+                each(blocks, total, [&](std::size_t at, std::size_t size, T factor) {
                     scale_row<V>(row.y + at, size, factor);
                 });
             else
                 f(r);
         }
+    }
+
+    /// For a row shared by threads.
+    static FS_INLINE void step(const LongRowArguments<T> &a) {
+        long_row_step<true, V>(
+            a, [&a](const auto &blocks, std::size_t b, std::size_t at, std::size_t size) {
+                scale_row<V>(a.y + at, size, blocks.factor(*a.total, b));
+            });
     }
 
   private:
@@ -60,15 +68,26 @@ template <class V> class LongRows {
               y(a.y + static_cast<std::ptrdiff_t>(r) * a.y_stride) {}
     };
 
+    /// Calls f(first element, size, factor) for each block, the last one first.
+    template <class F>
+    static FS_INLINE void each(const BlockStates<V> &blocks, const RowTotal<T> &total, const F &f) {
+        for (std::size_t b = blocks.count(); b-- > 0;)
+            f(b * long_row_block<T>, blocks.size(b), blocks.factor(total, b));
+    }
+
     // Not inlined: its scratch space would grow the stack frame of every call
     template <class F>
     __attribute__((noinline)) static void past_cache(const OnlineArguments<T> &a, const F &f) {
         alignas(cache_line) T scratch[longest_past_cache];
-        BlockStates<V> blocks;
+        BlockState<T> states[count_blocks<T>(longest_past_cache)];
+        const BlockStates<V> blocks(states, a.n);
         for (std::size_t r = 0; r < a.rows; ++r) {
             const Row row(a, r);
-            if (blocks.weigh(row.x, scratch, a.n, row.next))
-                blocks.each(a.n, [&](std::size_t at, std::size_t size, T factor) {
+            RowTotal<T> total{};
+            if (blocks.template weigh<true>(row.x, scratch, 0, blocks.count(), row.next))
+                total = blocks.merge();
+            if (total.good)
+                each(blocks, total, [&](std::size_t at, std::size_t size, T factor) {
                     scale_past_cache<V>(scratch + at, row.y + at, size, factor, row.next + at);
                 });
             else

@@ -1,19 +1,14 @@
-// The state (m, s) of rows: m = max x, s = sum w(x - m). log-sum-exp is m + log s.
+// The state (m, s) of rows, or its logarithm, log-sum-exp: m + log s.
 //
-// One pass for m, one for s; nothing is written but the state. The exp variants weigh x relative to
-// a power of two near e^m, so s is divided by the weight of m itself, taken by the exact variant:
-// the reduction error they share cancels.
-//
-// Error of s, exact: relative 5e-7 (float32), 4e-15 (float64).
-// Edges: no element, or -inf only: (-inf, 0). Any NaN: (NaN, NaN). +inf: (+inf, NaN), since
-// inf - inf has no value.
+// How states are taken: row_states.hpp, which has their error and edges. The logarithm is taken in
+// double, by vectors over a group of rows (common/log.hpp), and m + log s is rounded once: it is
+// off by what s is, 5e-7 absolute at most (float64: 4e-15), and half a unit in the last place. A
+// row of nothing or of -inf has log-sum-exp -inf, one with +inf +inf, one with a NaN NaN.
 #pragma once
-#include "common/monoid.hpp"
+#include "common/log.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/columns.hpp"
-#include "kernels/row_passes.hpp"
-#include "kernels/unit_weight.hpp"
-#include <type_traits>
+#include "kernels/row_states.hpp"
 
 namespace fastsoftmax {
 
@@ -24,34 +19,56 @@ template <class Variant, class V> struct Normalizer {
     static constexpr const char *exact_bound_kind = "relative, s";
 
     static void run(const Arguments &a) {
-        for (std::size_t r = 0; r < a.rows; ++r) {
-            const MaxSum<T> state = row(a.x + static_cast<std::ptrdiff_t>(r) * a.x_stride, a.n);
-            a.m[r] = state.m;
-            a.s[r] = state.s;
-        }
+        RowStates<Variant, V>::each(a.x, a.x_stride, a.rows, a.n,
+                                    [&a](std::size_t first, std::size_t count, const auto &states) {
+                                        give(states.m, states.s, count, a.m + first,
+                                             a.s ? a.s + first : nullptr);
+                                    });
     }
     static void columns(const ColumnsArguments<T> &a) {
         Columns<Variant, V>::template each<false>(
             a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
-                for (int v = 0; v < vectors; ++v)
-                    for (std::size_t c = 0; c < tiles[v].count; ++c, ++first) {
+                for (int v = 0; v < vectors; ++v) {
+                    T m[V::lanes];
+                    double s[V::lanes];
+                    for (std::size_t c = 0; c < tiles[v].count; ++c) {
                         const MaxSum<T> result = state_of(tiles[v], states[v], c);
-                        a.m[first] = result.m;
-                        a.s[first] = result.s;
+                        m[c] = result.m;
+                        s[c] = result.s;
                     }
+                    give(m, s, tiles[v].count, a.m + first, a.s ? a.s + first : nullptr);
+                    first += tiles[v].count;
+                }
             });
+    }
+    static void long_step(const LongRowArguments<T> &a)
+        requires std::same_as<Variant, variant::exact>
+    {
+        long_row_step<false, V>(a, [](const auto &...) {});
+        if (a.step == LongRowStep::merge && a.total->good)
+            give(&a.total->m, &a.total->s, 1, a.m, a.s);
     }
 
   private:
-    static FS_INLINE MaxSum<T> row(const T *x, std::size_t n) {
-        const T m = row_max<V>(x, n);
-        if (__builtin_expect(m - m != 0, 0))
-            return state_at_infinity(x, n, m);
-        const T s = static_cast<T>(with_weight<Variant, V>(m, [&](const auto &weight) {
-            using Weight = std::remove_cvref_t<decltype(weight)>;
-            return weigh<false, V>(weight, x, nullptr, n) / unit_weight<V, Weight>(m);
-        }));
-        return {s == s ? m : s, s}; // the maximum passes over NaN, the sum doesn't
+    /// Writes states, or their logarithms where no sums are wanted.
+    static FS_INLINE void give(const T *m, const double *s, std::size_t count, T *to_m, T *to_s) {
+        if (!to_s)
+            return log_sum_exp(m, s, count, to_m);
+        for (std::size_t i = 0; i < count; ++i) {
+            to_m[i] = m[i];
+            to_s[i] = static_cast<T>(s[i]);
+        }
+    }
+    static FS_INLINE void log_sum_exp(const T *m, const double *s, std::size_t count, T *to) {
+        double log_s[RowStates<Variant, V>::Group::most];
+        for (std::size_t i = 0; i < count; ++i) // of s as it is given
+            log_s[i] = static_cast<double>(static_cast<T>(s[i]));
+        take_logs(log_s, count);
+        for (std::size_t i = 0; i < count; ++i)
+            to[i] = static_cast<T>(static_cast<double>(m[i]) + log_s[i]);
+        for (std::size_t i = 0; i < count; ++i)
+            if (__builtin_expect(m[i] - m[i] != 0, 0)) // the result already
+                to[i] = m[i];
     }
 
     /// One lane of a tile that holds the logits.

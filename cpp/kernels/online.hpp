@@ -40,7 +40,7 @@ template <class Variant, class V> struct Online {
                 return PipelinedRows<Variant, V>::run(a, weigh_row);
         }
         if constexpr (std::same_as<Variant, variant::exact>) {
-            if (LongRows<V>::takes(a))
+            if (is_long_row<T>(a.n))
                 return long_rows(a);
         }
         if constexpr (V::lanes > 1) {
@@ -70,6 +70,11 @@ template <class Variant, class V> struct Online {
             write_columns<vectors>(a, first, tiles,
                                    [&](int v, V weight) { return weight * factor[v]; });
         });
+    }
+    static void long_step(const LongRowArguments<T> &a)
+        requires std::same_as<Variant, variant::exact>
+    {
+        LongRows<V>::step(a);
     }
 
     /// Exact has a class for each number of vectors up to 128 elements, with and without a tail;

@@ -11,8 +11,8 @@ namespace fastsoftmax {
 
 inline constexpr std::size_t cache_line = 64;
 
-/// Fetches what is read next and what is written soon, a tree of weigh() at a call.
-template <class V> class Prefetch {
+/// Fetches what is read next and, if Writes, what is written soon, a tree of weigh() at a call.
+template <class V, bool Writes = true> class Prefetch {
     using T = typename V::scalar;
     static constexpr std::size_t tree = tree_size<V> * V::lanes, line = cache_line / sizeof(T);
     static constexpr std::size_t ahead = 512 / sizeof(T); // of the stores: 256 to 2048 serve alike
@@ -26,7 +26,8 @@ template <class V> class Prefetch {
     FS_INLINE void operator()() {
         for (std::size_t i = 0; i < tree; i += line) {
             __builtin_prefetch(read_ + i, 0, 3);
-            __builtin_prefetch(write_ + i, 1, 3);
+            if constexpr (Writes)
+                __builtin_prefetch(write_ + i, 1, 3);
         }
         read_ += step_;
         write_ += tree;

@@ -67,6 +67,7 @@ void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Re
             if (const auto on_case = operation_of<T>(row.op).on_case)
                 on_case(context, row, report);
             check::check_columns(context, row, report);
+            check::check_long_row(context, row, report);
         });
     }
 }

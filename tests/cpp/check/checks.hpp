@@ -55,6 +55,8 @@ template <class T> void check_normalizer(Context<T> &context, const KernelRow &r
 template <class T> void check_topk(Context<T> &context, const KernelRow &row, Report &report);
 /// The same operations with rows as columns of memory, if the kernel has that form.
 template <class T> void check_columns(Context<T> &context, const KernelRow &row, Report &report);
+/// And with threads sharing a row, if it is long and the kernel has that form.
+template <class T> void check_long_row(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_update(const KernelRow &row, Report &report);
 template <class T> void check_weight(const KernelRow &row, Report &report);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 namespace check {
@@ -126,6 +127,35 @@ template <class T> class OnlineRow {
     Largest absolute_, relative_;
 };
 
+/// Without s, a normalizer gives the logarithm: m + log s, rounded once.
+template <class T>
+void check_log_sum_exp(const Context<T> &context, const KernelRow &row, const T *m, const T *s,
+                       Report &report) {
+    const Case<T> &data = context.data;
+    std::vector<T> log(data.rows + 2, canary<T>);
+    run(row,
+        NormalizerArguments<T>{data.row(0), data.stride, data.rows, data.n, log.data() + 1,
+                               nullptr},
+        report);
+    if (log[0] != canary<T> || log.back() != canary<T>)
+        report.fail(row, where(data.name, data.n, 0), "writes logarithms outside its results");
+    for (std::size_t r = 0; r < data.rows; ++r) {
+        const T got = log[r + 1];
+        const Wide<T> sum = std::isfinite(m[r])
+                                ? Wide<T>(flushed(m[r])) + std::log(static_cast<Wide<T>>(s[r]))
+                                : static_cast<Wide<T>>(m[r]);
+        const Wide<T> unit = std::numeric_limits<T>::epsilon();
+        // the logarithm itself has the precision of double
+        const Wide<T> allowed = unit / 2 * std::abs(sum) + Wide<T>(0x1p-50);
+        const bool same = std::isfinite(m[r]) ? std::abs(got - sum) <= allowed
+                                              : std::isnan(got) == std::isnan(m[r]) &&
+                                                    (std::isnan(got) || got == m[r]);
+        if (!same)
+            report.fail(row, where(data.name, data.n, r),
+                        text("log-sum-exp is %.9g instead of %.9g", got, static_cast<double>(sum)));
+    }
+}
+
 template <class T> bool canaries_alive(const std::vector<T> &y, const Case<T> &layout) {
     std::size_t next = 0;
     for (std::size_t r = 0; r <= layout.rows; ++r) {
@@ -212,6 +242,7 @@ void check_normalizer(Context<T> &context, const KernelRow &row, Report &report)
     if (m[0] != canary<T> || s[0] != canary<T> || m.back() != canary<T> || s.back() != canary<T>)
         report.fail(row, where(data.name, data.n, 0), "writes outside its results");
     judge_states(context, row, m.data() + 1, s.data() + 1, report);
+    check_log_sum_exp(context, row, m.data() + 1, s.data() + 1, report);
 }
 
 template <class T>
