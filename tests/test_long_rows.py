@@ -1,6 +1,10 @@
-"""Rows of several blocks, each with a maximum of its own: what becomes of unusual blocks."""
+"""Rows of several blocks, each with a maximum of its own: what becomes of unusual blocks.
+
+Threads share such rows, so each result is compared for several numbers of them, too.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
@@ -88,6 +92,83 @@ def test_one_value_spoils_the_row(at: int, value: float, row: Row) -> None:
         row[at] = value
         for isa in fs.isas("online"):
             assert np.isnan(fs.online(row, isa=isa)).all(), isa
+
+
+THREADS = (2, 3, 7)
+
+
+def _tuples(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _nan_at_the_end(x: Row) -> None:
+    x[-1] = np.nan
+
+
+def _infinite(x: Row) -> None:
+    x[123_456] = np.inf
+
+
+def _nothing(x: Row) -> None:
+    x[:] = -np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("change", [*UNUSUAL, _nan_at_the_end, _infinite, _nothing])
+def test_same_bits_for_every_number_of_threads(
+    change: Callable[[Row], None], dtype: type, row: Row
+) -> None:
+    """One row, whoever takes its blocks; where blocks can't do it, whoever does."""
+    with np.errstate(over="ignore"):
+        change(row)
+        x: NDArray[Any] = row.astype(dtype)
+    for isa in fs.isas("online"):
+        for f in (fs.online, fs.log_softmax, fs.normalizer, fs.logsumexp):
+            alone = _tuples(f(x, threads=1, isa=isa))
+            for threads in THREADS:
+                for a, b in zip(alone, _tuples(f(x, threads=threads, isa=isa)), strict=True):
+                    np.testing.assert_array_equal(b, a)
+
+
+@pytest.mark.parametrize("change", [*UNUSUAL, _nan_at_the_end, _infinite, _nothing])
+def test_same_bits_in_place(change: Callable[[Row], None], row: Row) -> None:
+    """Nothing is overwritten before it is known that blocks can do the row."""
+    change(row)
+    for isa in fs.isas("online"):
+        for f in (fs.online, fs.log_softmax):
+            alone = row.copy()
+            f(alone, out=alone, threads=1, isa=isa)
+            for threads in THREADS:
+                inside = row.copy()
+                f(inside, out=inside, threads=threads, isa=isa)
+                np.testing.assert_array_equal(inside, alone)
+
+
+@pytest.mark.parametrize("change", UNUSUAL)
+def test_unusual_blocks_of_states(change: Callable[[Row], None], row: Row) -> None:
+    """The state and its logarithm are within their bounds, too."""
+    change(row)
+    wide = row.astype(np.float64)
+    expected = np.exp(wide - wide.max()).sum()
+    for isa in fs.isas("normalizer"):
+        m, s = fs.normalizer(row, isa=isa)
+        assert m == row.max()
+        assert abs(s / expected - 1) <= 5e-7, isa
+        total = fs.logsumexp(row, isa=isa)
+        half = np.spacing(np.abs(total)) / 2
+        assert abs(float(total) - (wide.max() + np.log(expected))) <= 5e-7 + half, isa
+
+
+def test_few_long_rows() -> None:
+    """Rows that don't go round are shared one after another, whatever lies between them."""
+    rng = np.random.default_rng(3)
+    x: NDArray[np.float32] = rng.standard_normal((3, 2, 270_001), dtype=np.float32)
+    for view in (x[:, 0], x[::-1, 1, 5:], x[:, :, :200_000]):
+        for f in (fs.online, fs.log_softmax, fs.normalizer):
+            alone = _tuples(f(view, threads=1))
+            for threads in THREADS:
+                for a, b in zip(alone, _tuples(f(view, threads=threads)), strict=True):
+                    np.testing.assert_array_equal(b, a)
 
 
 def test_nothing_but_minus_infinity(row: Row) -> None:

@@ -1,6 +1,7 @@
 """Threads change neither bits nor behaviour: any count, forks, several callers, the environment."""
 
 import multiprocessing
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,10 +35,13 @@ def test_same_bits_for_every_number_of_threads(shape: tuple[int, ...]) -> None:
         for view in (x, x[..., ::-1], np.asfortranarray(x)):
             alone = fs.online(view, threads=1, isa=isa)
             state = fs.normalizer(view, threads=1, isa=isa)
-            for threads in (2, 3, 16):
+            logs = fs.log_softmax(view, threads=1, isa=isa)
+            for threads in (2, 3, 7, 16):
                 np.testing.assert_array_equal(fs.online(view, threads=threads, isa=isa), alone)
                 shared = fs.normalizer(view, threads=threads, isa=isa)
                 np.testing.assert_array_equal(shared, state)
+                shared_logs = fs.log_softmax(view, threads=threads, isa=isa)
+                np.testing.assert_array_equal(shared_logs, logs)
             np.testing.assert_array_equal(fs.online(view, isa=isa), alone)
 
 
@@ -48,6 +52,36 @@ def test_an_error_free_row_beside_bad_ones() -> None:
     p = fs.online(x, threads=4)
     assert np.isnan(p[::7]).all()
     assert np.isfinite(np.delete(p, np.s_[::7], axis=0)).all()
+
+
+def test_every_variant() -> None:
+    """Surrogates' rows aren't shared, but threads divide them; short rows and long ones."""
+    for variant in fs.variants("online"):
+        for shape in ((3, 100_000), (700, 300)):
+            x = _logits(shape)
+            alone = fs.online(x, variant, threads=1)
+            for threads in (2, 7):
+                np.testing.assert_array_equal(fs.online(x, variant, threads=threads), alone)
+
+
+def test_one_job_after_another() -> None:
+    """Threads that still look out for work, that sleep already, and that come too late."""
+    x = _logits((512, 512))
+    expected = fs.online(x, threads=1)
+    for pause in (0.0, 0.0, 1e-5, 3e-5, 1e-4, 1e-3) * 20:
+        time.sleep(pause)
+        np.testing.assert_array_equal(fs.online(x, threads=2), expected)
+        np.testing.assert_array_equal(fs.online(x[:260], threads=3), expected[:260])
+
+
+def test_idle_threads_sleep() -> None:
+    """Once nothing is to be done no time is spent."""
+    x = _logits((512, 1024))
+    fs.online(x, threads=2)
+    time.sleep(0.05)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1
 
 
 def test_several_python_threads_at_once() -> None:

@@ -4,22 +4,11 @@
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_pool.hpp"
 #include "layout.hpp"
+#include "shared_rows.hpp"
 
 #include <cstring>
 
 namespace fastsoftmax {
-
-/// How a job may be split: over how many threads, and how many elements make waking one worthwhile
-/// (about 20 us of work).
-struct Split {
-    int threads;
-    std::size_t worthwhile;
-
-    int parts(std::size_t rows, std::size_t n) const {
-        const std::size_t most = std::min(rows, rows * n / worthwhile);
-        return std::max(1, static_cast<int>(std::min<std::size_t>(most, std::max(threads, 1))));
-    }
-};
 
 /// The split that suits a kernel; throws where threads, or the environment's, can't be.
 Split split_for(const KernelRow &kernel, const Options &options);
@@ -28,7 +17,8 @@ Split split_for(const KernelRow &kernel, const Options &options);
 ///   rows(x, x_stride, y, y_stride, rows, n, number of the first row), strides in elements;
 ///   columns(arguments, number of the first row) likewise;
 ///   nothing: what a row gets where its mask has left nothing;
-///   clear(number of the row), if there is one: called for such a row, where there is no y.
+///   clear(number of the row), if there is one: called for such a row, where there is no y;
+///   long_row(x, y, n, number of the row), where threads can share a row: see shared_rows.hpp.
 template <class T, class Operation> class BlockWalk {
   public:
     BlockWalk(const RowsJob<T> &job, const Layout &layout, const KernelRow &kernel,
@@ -159,14 +149,18 @@ void each_block(const RowsJob<T> &job, const KernelRow &kernel, const Split &spl
     if (job.rows == 0)
         return;
     const Layout layout = layout_of(job, kernel.columns != nullptr);
-    const int parts = split.parts(job.rows, job.n);
-    if (parts == 1)
+    const int threads = split.of(job.rows, job.n);
+    if (threads == 1)
         return BlockWalk<T, Operation>(job, layout, kernel, operation).run(0, job.rows);
-    run_parts(parts, parts, [&](int part) {
-        const std::size_t share = job.rows / parts, extra = job.rows % parts, i = part;
-        const std::size_t begin = share * i + std::min(i, extra);
-        BlockWalk<T, Operation>(job, layout, kernel, operation)
-            .run(begin, begin + share + (i < extra ? 1 : 0));
+    if constexpr (requires(T *row) { operation.long_row(row, row, job.n, job.rows); }) {
+        if (layout.way == Way::rows && kernel.long_step && is_long_row<T>(job.n) &&
+            split.shares(job.rows, job.n))
+            return share_rows(job, kernel, split.of_row(job.n), operation);
+    }
+    const std::size_t parts = split.parts(threads, job.rows, job.n * sizeof(T));
+    run_parts(static_cast<int>(parts), threads, [&](int part) {
+        const auto [begin, end] = share_of(job.rows, parts, static_cast<std::size_t>(part));
+        BlockWalk<T, Operation>(job, layout, kernel, operation).run(begin, end);
     });
 }
 
