@@ -1,22 +1,24 @@
-"""``python -m fastsoftmax info``: what was compiled and what runs here."""
+"""``python -m fastsoftmax COMMAND``: the commands are those of `fastsoftmax.commands`."""
 
 import argparse
+import sys
 
-import fastsoftmax
+from fastsoftmax.commands import MODULES
 
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m fastsoftmax", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m fastsoftmax")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("info", help="version, machine, instruction sets")
-    parser.parse_args()
-    for key, value in fastsoftmax.info().items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{name}: {item}" for name, item in value.items())
-        elif isinstance(value, list):
-            value = ", ".join(value)
-        print(f"{key:18} {value}")
+    for module in MODULES:
+        command = commands.add_parser(module.NAME, help=module.HELP, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except (OSError, TypeError, ValueError) as error:
+        sys.exit(f"{parser.prog} {arguments.command}: {error}")
 
 
 if __name__ == "__main__":
