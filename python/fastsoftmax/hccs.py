@@ -12,7 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_array
+from fastsoftmax._hccs_calibration import calibrate
 from fastsoftmax._hccs_params import WIDE, Params
+from fastsoftmax._hccs_stats import HeadStats
 from fastsoftmax._int8_arrays import (
     axis_of,
     checked_logits,
@@ -23,7 +25,7 @@ from fastsoftmax._int8_arrays import (
     job_of,
 )
 
-__all__ = ["Params", "softmax", "softmax_float"]
+__all__ = ["HeadStats", "Params", "calibrate", "softmax", "softmax_float"]
 
 
 def softmax(

@@ -1,0 +1,244 @@
+"""Statistics of attention heads, all that calibrating HCCS needs. docs/int8.md has the maths."""
+
+import math
+import zipfile
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+#: Of the files that `HeadStats.save` writes.
+VERSION = 1
+DISTANCES = 256
+BINS = 64
+_LOWEST = -14.0  # log2 of the lowest bin of v; below it a row has over 16384 elements
+_ROWS_AT_ONCE = 2048
+_ADDED = ("rows", "entropy", "mass", "count", "total")
+
+
+def range_scale(distance: Array) -> Array:
+    """Nats a step with which `distance` is 255 steps; 1 where all logits are equal."""
+    return np.where(distance > 0, distance / (DISTANCES - 1), 1.0)
+
+
+class HeadStats:
+    """What calibration must know of the logits of attention heads; added up, row by row.
+
+    Parameters
+    ----------
+    scale : float or array of float, optional
+        Nats for one step of the quantised distance ``d = min(round((max - x) / scale), 255)``;
+        must broadcast to the heads. By default each head takes it from its first update: the
+        largest distance there is 255 steps. Shards that are merged later need a common scale.
+
+    Attributes
+    ----------
+    scale : ndarray of float64, [heads...], or None before the first update
+    rows : ndarray of int64, [heads...]
+        Rows that were counted; rows with nothing left are not.
+
+    Notes
+    -----
+    Some 260 KiB a head, however many rows were seen: the mass of softmax at each distance, and for
+    each Dmax 64 bins of the rows' mean clipped distance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stats = HeadStats()
+    >>> stats.update(np.random.default_rng(0).normal(0, 2, (12, 100, 64)))
+    >>> stats.rows[0].item(), stats.shape
+    (100, (12,))
+    """
+
+    def __init__(self, scale: ArrayLike | None = None) -> None:
+        self.scale: Array | None = None
+        if scale is not None:
+            self.scale = np.array(scale, dtype=np.float64)
+            if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
+                raise ValueError("scale must be finite and above 0 for every head")
+        self._begun = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the heads; () before the first update, if no scale was given."""
+        return () if self.scale is None else self.scale.shape
+
+    def _begin(self, scale: Array) -> None:
+        heads = scale.shape
+        self.scale = scale
+        self.rows = np.zeros(heads, np.int64)
+        self.entropy = np.zeros(heads)
+        self.mass = np.zeros((*heads, DISTANCES))
+        self.count = np.zeros((*heads, DISTANCES - 1, BINS))
+        self.total = np.zeros((*heads, DISTANCES - 1, BINS))
+        self._begun = True
+
+    def update(self, logits: Array, mask: Array | None = None) -> None:
+        """Add rows of logits.
+
+        Parameters
+        ----------
+        logits : ndarray of float, [heads..., rows, keys]
+            In nats. Positions of -inf take no part.
+        mask : ndarray of bool, optional
+            True where a position takes part; broadcasts to the shape of `logits`.
+
+        Raises
+        ------
+        TypeError
+            For logits that aren't floats, or a mask that isn't boolean.
+        ValueError
+            For NaN or +inf, heads of another shape, masks that don't broadcast. Nothing has
+            changed then.
+        """
+        x = _checked(logits, mask)
+        with np.errstate(invalid="ignore"):
+            distance = np.max(x, axis=-1, keepdims=True, initial=-np.inf) - x
+        scale = self._scale_for(x.shape[:-2], distance)
+        if not self._begun:
+            self._begin(scale)
+        for head in np.ndindex(scale.shape):
+            for first in range(0, x.shape[-2], _ROWS_AT_ONCE):
+                some = distance[head][first : first + _ROWS_AT_ONCE]
+                self._add(head, some, float(scale[head]))
+
+    def _scale_for(self, heads: tuple[int, ...], distance: Array) -> Array:
+        if self.scale is None:
+            seen = np.where(np.isfinite(distance), distance, 0)
+            return range_scale(seen.max(axis=(-2, -1), initial=0))
+        if self._begun and heads != self.shape:
+            raise ValueError(
+                f"logits have heads of shape {heads}, earlier ones had {self.shape}; the shape is "
+                "[heads..., rows, keys]"
+            )
+        try:
+            return np.broadcast_to(self.scale, heads).copy()
+        except ValueError:
+            raise ValueError(
+                f"scale has shape {self.shape}, which doesn't broadcast to the heads {heads}"
+            ) from None
+
+    def _add(self, head: tuple[int, ...], distance: Array, scale: float) -> None:
+        """Rows of one head, from how often each of them has each distance."""
+        kept = np.isfinite(distance)
+        d = np.minimum(np.rint(np.where(kept, distance, 0) / scale), DISTANCES - 1).astype(np.int64)
+        index = (np.arange(len(d))[:, None] * DISTANCES + d)[kept]
+        often = np.bincount(index, minlength=len(d) * DISTANCES).reshape(-1, DISTANCES)
+        often = often[kept.any(axis=-1)]
+        n = often.sum(axis=-1, keepdims=True)
+        nats = scale * np.arange(DISTANCES)
+        z = often @ np.exp(-nats)
+        p = often * np.exp(-nats) / z[:, None]
+        self.rows[head] += len(often)
+        self.entropy[head] += (np.log(n[:, 0] / z) - p @ nats).sum()
+        self.mass[head] += p.sum(axis=0)
+        # sum(min(d, D)) is the sum over t < D of how many d exceed t
+        clipped = np.cumsum(n - np.cumsum(often, axis=-1), axis=-1)[:, :-1]
+        dmax = np.arange(DISTANCES - 1)
+        v = 1 - clipped / (n * (dmax + 1))
+        steps = (np.log2(np.maximum(v, 2.0**_LOWEST)) - _LOWEST) * ((BINS - 1) / -_LOWEST)
+        bins = (dmax * BINS + np.minimum(steps.astype(np.int64), BINS - 1)).ravel()
+        size, shape = (DISTANCES - 1) * BINS, (DISTANCES - 1, BINS)
+        self.count[head] += np.bincount(bins, minlength=size).reshape(shape)
+        self.total[head] += np.bincount(bins, weights=v.ravel(), minlength=size).reshape(shape)
+
+    def merge(self, other: "HeadStats") -> None:
+        """Add the rows of `other`, which must have the same heads and scale.
+
+        Raises
+        ------
+        ValueError
+            For another scale: quantise all shards with one, ``HeadStats(scale)``.
+        """
+        if not isinstance(other, HeadStats):
+            raise TypeError(f"other must be HeadStats, not {type(other).__name__}")
+        if not other._begun:
+            return
+        assert other.scale is not None
+        if not self._begun and self.scale is None:
+            self._begin(other.scale.copy())
+        elif not self._begun:
+            self._begin(self._scale_for(other.shape, np.zeros(())))
+        if not np.array_equal(self.scale, other.scale):  # type: ignore[arg-type]
+            raise ValueError(
+                "the scales differ; give all shards that are to be merged one HeadStats(scale)"
+            )
+        for name in _ADDED:
+            getattr(self, name).__iadd__(getattr(other, name))
+
+    def over(self, axes: tuple[int, ...]) -> "HeadStats":
+        """Sum over some axes of the heads, which stay with size 1; their scale must be shared."""
+        if not self._begun or self.scale is None:
+            raise ValueError("the statistics are empty: update() them first")
+        first = self.scale.min(axis=axes, keepdims=True)
+        if not np.array_equal(np.broadcast_to(first, self.shape), self.scale):
+            raise ValueError(
+                "B, S, Dmax can be shared by heads of one scale only, but their scales differ; "
+                "gather them with HeadStats(scale) of a common scale"
+            )
+        result = HeadStats()
+        result._begin(first)
+        for name in _ADDED:
+            setattr(result, name, getattr(self, name).sum(axis=axes, keepdims=True))
+        return result
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write an ``.npz`` file, which `load` reads."""
+        if not self._begun or self.scale is None:
+            raise ValueError("the statistics are empty: update() them first")
+        arrays = {name: getattr(self, name) for name in _ADDED}
+        with open(path, "wb") as file:
+            np.savez_compressed(file, version=np.array(VERSION), scale=self.scale, **arrays)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "HeadStats":
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises
+        ------
+        ValueError
+            For a file of another kind or version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                read = {name: file[name] for name in ("version", "scale", *_ADDED)}
+        except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is no file of HeadStats: {error}") from None
+        if read["version"].shape != () or read["version"] != VERSION:
+            raise ValueError(f"{path} has version {read['version']}; this release reads {VERSION}")
+        stats = cls(read["scale"])
+        stats._begin(stats.scale)  # type: ignore[arg-type]
+        for name in _ADDED:
+            own, value = getattr(stats, name), read[name]
+            if value.shape != own.shape or value.dtype != own.dtype:
+                raise ValueError(f"{path}: {name} should be {own.dtype} of shape {own.shape}")
+            if not (np.isfinite(value).all() and (name == "entropy" or (value >= 0).all())):
+                raise ValueError(f"{path}: {name} has numbers that no update gives")
+            setattr(stats, name, value)
+        return stats
+
+
+def _checked(logits: object, mask: object) -> Array:
+    """Logits in double, -inf where masked out."""
+    if not isinstance(logits, np.ndarray) or logits.dtype.kind != "f":
+        found = logits.dtype if isinstance(logits, np.ndarray) else type(logits).__name__
+        raise TypeError(f"logits must be a float array, in nats, not {found}")
+    if logits.ndim < 2:
+        raise ValueError(f"logits have shape {logits.shape}; wanted [heads..., rows, keys]")
+    x: Array = logits.astype(np.float64)
+    if mask is not None:
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError("mask must be a boolean array, True where a position takes part")
+        try:
+            x = np.where(np.broadcast_to(mask, x.shape), x, -math.inf)
+        except ValueError:
+            raise ValueError(
+                f"mask has shape {mask.shape}, which doesn't broadcast to {x.shape}"
+            ) from None
+    if (np.isnan(x) | np.isposinf(x)).any():
+        raise ValueError("logits have NaN or +inf; mask those positions out, or leave the rows out")
+    return x
