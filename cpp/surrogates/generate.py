@@ -1,6 +1,7 @@
 """Generate C++ from surrogates.toml: `python generate.py surrogates.toml --out DIR`.
 
-Writes DIR/surrogates.hpp, one struct for each entry, and DIR/surrogates.def, the list of them.
+Writes DIR/surrogates.hpp, one struct for each entry, DIR/surrogates.def, the list of them, and
+DIR/surrogates_c.def, each as C text for `fastsoftmax.export`.
 A malformed or untruthful entry stops the build: status 2, one line with file, entry and reason.
 Standard library only: this runs before anything is installed. Nothing in the file is executed.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from check import check_claims
 from emit import definitions, header
+from emit_c import c_definitions
 from entry import Entry, read_entry
 from expression import RefusedError
 
@@ -77,6 +79,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     _write_if_changed(out / "surrogates.hpp", header(entries, source.name))
     _write_if_changed(out / "surrogates.def", definitions(entries, source.name))
+    _write_if_changed(out / "surrogates_c.def", c_definitions(entries, source.name))
     return 0
 
 

@@ -19,5 +19,6 @@ NB_MODULE(_core, module) {
     add_int8(module);
     add_operations(module);
     add_study(module);
+    add_surrogate_text(module);
     add_table(module);
 }
