@@ -1,5 +1,6 @@
 """Softmax of int8 logits by a table of exp: no calibration, integers throughout."""
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,10 @@ def softmax(
         scales = np.asarray(scale, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
-    if not (np.isfinite(scales).all() and (scales > 0).all()):
+    # NumPy's reductions take 5 us for one number, as long as 100,000 elements of logits
+    single = scales.ndim == 0
+    good = 0 < float(scales) < inf if single else ((scales > 0) & (scales < inf)).all()
+    if not good:
         raise ValueError("scale must be finite and above 0 everywhere")
     job = job_of(logits, mask, out, dtype, along, threads, isa)
     rows = for_rows(scales, job.rows, "the scales")
