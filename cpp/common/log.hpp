@@ -35,7 +35,8 @@ FS_INLINE double log_of_sum(double x) {
 
 /// Of several, in their place. A loop that does anything else, be it a conversion, isn't
 /// vectorised.
-FS_INLINE void take_logs(double *sums, std::size_t n) {
+/// Not inlined, and V is only there to keep the copies of instruction sets apart.
+template <class V> __attribute__((noinline)) void take_logs(double *sums, std::size_t n) {
     for (std::size_t i = 0; i < n; ++i)
         sums[i] = log_of_sum(sums[i]);
 }

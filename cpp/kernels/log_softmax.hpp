@@ -24,7 +24,7 @@ template <class Variant, class V> struct LogSoftmax {
     static void run(const Arguments &a) {
         RowStates<Variant, V>::each(a.x, a.x_stride, a.rows, a.n,
                                     [&a](std::size_t first, std::size_t count, auto &states) {
-                                        take_logs(states.s, count);
+                                        take_logs<V>(states.s, count);
                                         for (std::size_t i = 0; i < count; ++i) {
                                             const auto r = static_cast<std::ptrdiff_t>(first + i);
                                             subtract(a.x + r * a.x_stride, a.y + r * a.y_stride,

@@ -12,6 +12,27 @@
 
 namespace fastsoftmax {
 
+/// Writes states, or their logarithms where no sums are wanted. One copy for all variants.
+template <class V, class T = typename V::scalar>
+__attribute__((noinline)) void give_states(const T *m, double *s, std::size_t count, T *to_m,
+                                           T *to_s) {
+    if (to_s) {
+        for (std::size_t i = 0; i < count; ++i) {
+            to_m[i] = m[i];
+            to_s[i] = static_cast<T>(s[i]);
+        }
+        return;
+    }
+    for (std::size_t i = 0; i < count; ++i) // of s as it is given
+        s[i] = static_cast<double>(static_cast<T>(s[i]));
+    take_logs<V>(s, count);
+    for (std::size_t i = 0; i < count; ++i)
+        to_m[i] = static_cast<T>(static_cast<double>(m[i]) + s[i]);
+    for (std::size_t i = 0; i < count; ++i)
+        if (__builtin_expect(m[i] - m[i] != 0, 0)) // the result already
+            to_m[i] = m[i];
+}
+
 template <class Variant, class V> struct Normalizer {
     using T = typename V::scalar;
     using Arguments = NormalizerArguments<T>;
@@ -19,11 +40,10 @@ template <class Variant, class V> struct Normalizer {
     static constexpr const char *exact_bound_kind = "relative, s";
 
     static void run(const Arguments &a) {
-        RowStates<Variant, V>::each(a.x, a.x_stride, a.rows, a.n,
-                                    [&a](std::size_t first, std::size_t count, const auto &states) {
-                                        give(states.m, states.s, count, a.m + first,
-                                             a.s ? a.s + first : nullptr);
-                                    });
+        RowStates<Variant, V>::each(
+            a.x, a.x_stride, a.rows, a.n, [&a](std::size_t first, std::size_t count, auto &states) {
+                give_states<V>(states.m, states.s, count, a.m + first, a.s ? a.s + first : nullptr);
+            });
     }
     static void columns(const ColumnsArguments<T> &a) {
         Columns<Variant, V>::template each<false>(
@@ -36,7 +56,7 @@ template <class Variant, class V> struct Normalizer {
                         m[c] = result.m;
                         s[c] = result.s;
                     }
-                    give(m, s, tiles[v].count, a.m + first, a.s ? a.s + first : nullptr);
+                    give_states<V>(m, s, tiles[v].count, a.m + first, a.s ? a.s + first : nullptr);
                     first += tiles[v].count;
                 }
             });
@@ -46,31 +66,10 @@ template <class Variant, class V> struct Normalizer {
     {
         long_row_step<false, V>(a, [](const auto &...) {});
         if (a.step == LongRowStep::merge && a.total->good)
-            give(&a.total->m, &a.total->s, 1, a.m, a.s);
+            give_states<V>(&a.total->m, &a.total->s, 1, a.m, a.s);
     }
 
   private:
-    /// Writes states, or their logarithms where no sums are wanted.
-    static FS_INLINE void give(const T *m, const double *s, std::size_t count, T *to_m, T *to_s) {
-        if (!to_s)
-            return log_sum_exp(m, s, count, to_m);
-        for (std::size_t i = 0; i < count; ++i) {
-            to_m[i] = m[i];
-            to_s[i] = static_cast<T>(s[i]);
-        }
-    }
-    static FS_INLINE void log_sum_exp(const T *m, const double *s, std::size_t count, T *to) {
-        double log_s[RowStates<Variant, V>::Group::most];
-        for (std::size_t i = 0; i < count; ++i) // of s as it is given
-            log_s[i] = static_cast<double>(static_cast<T>(s[i]));
-        take_logs(log_s, count);
-        for (std::size_t i = 0; i < count; ++i)
-            to[i] = static_cast<T>(static_cast<double>(m[i]) + log_s[i]);
-        for (std::size_t i = 0; i < count; ++i)
-            if (__builtin_expect(m[i] - m[i] != 0, 0)) // the result already
-                to[i] = m[i];
-    }
-
     /// One lane of a tile that holds the logits.
     template <class Tile, class State>
     static FS_INLINE MaxSum<T> state_of(const Tile &tile, const State &state, std::size_t c) {
