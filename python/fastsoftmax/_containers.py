@@ -51,8 +51,8 @@ def _from_torch(tensor: Any, name: str) -> Operand:
     torch = sys.modules["torch"]
     if tensor.requires_grad:
         raise TypeError(
-            f"{name} requires grad, and fastsoftmax has no backward pass: pass {name}.detach(); "
-            "what autograd covers will come with the 'torch' extra"
+            f"{name} requires grad, and this function has no backward pass: pass {name}.detach(); "
+            "to train with HCCS, take fastsoftmax.torch.HCCSSoftmax (the 'torch' extra)"
         )
     if tensor.device.type != "cpu":
         raise TypeError(
