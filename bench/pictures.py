@@ -1,6 +1,7 @@
 """Two pictures: error against speed of every variant, and every weight against exp.
 
-The case peers has its own, in peers_picture.py. Only drawn on request: matplotlib is an extra.
+The cases peers and int8_threads have their own, in files of their own. Only drawn on request:
+matplotlib is an extra.
 """
 
 import itertools
@@ -12,7 +13,8 @@ import fastsoftmax as fs
 import matplotlib as mpl
 import numpy as np
 import peers_picture
-from cases import peers, rows
+import threads_picture
+from cases import int8_threads, peers, rows
 from data_sets import Float32, gaussian
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -28,6 +30,8 @@ SHAPE = (64, 2048)
 SIGMA = 2.0
 ROUNDS = 25
 LOWEST = -14.0
+#: The cases whose subject the two pictures are.
+STUDIES = {"update", "rows", "error"}
 #: What the registry's forms of a weight mean to a reader.
 FORMS = {
     "exp": "exponential, by polynomial",
@@ -49,7 +53,10 @@ def draw(folder: Path, heading: str, tables: dict[str, list[Table]]) -> list[Pat
         found = {table.title: table for table in tables[peers.CASE.name]}
         drawn.append(folder / "peers.png")
         peers_picture.draw(drawn[0], heading, found[peers.EACH], found.get(peers.EACH_LOGSUMEXP))
-    if tables.keys() - {peers.CASE.name}:
+    if int8_threads.CASE.name in tables:
+        drawn.append(folder / "int8_threads.png")
+        threads_picture.draw(drawn[-1], heading, tables[int8_threads.CASE.name][0])
+    if tables.keys() & STUDIES:
         measured, weights = folder / "error_vs_speed.png", folder / "weights.png"
         _error_vs_speed(measured, heading)
         _weights(weights)

@@ -1,4 +1,4 @@
-"""What the case peers should reach: data/targets.json, and whether a figure does."""
+"""What the cases should reach: data/targets.json, and whether a figure does."""
 
 import json
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ class Targets:
     denormal: float
     call_shape: Shape
     call_ns: dict[str, float]
+    int8: float  #: how many times as fast as the fastest int8 peer, at least
+    int8_error: dict[str, float]  #: total variation by table and result
 
 
 def load() -> Targets:
@@ -34,6 +36,8 @@ def load() -> Targets:
         denormal=stored["denormal"]["factor"],
         call_shape=(rows, columns),
         call_ns=stored["call"]["ns"],
+        int8=stored["int8"]["times"],
+        int8_error=stored["int8"]["total variation"],
     )
 
 

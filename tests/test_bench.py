@@ -193,6 +193,27 @@ def test_topk_stands_beside_two_steps(tmp_path: Path) -> None:
         assert max(column(table, "max rel error")) < 2e-6
 
 
+def test_int8_cases_show_every_kernel(tmp_path: Path) -> None:
+    """Whatever peers there are stand beside ours, and each number of threads has its column."""
+    found = result_of(
+        tmp_path,
+        *("--quick", "--case", "int8_peers", "--case", "int8_threads"),
+        *("--shape", "64x64", "--threads", "2"),
+    )
+    wanted = {k.id for k in fs.kernels() if k.op in ("hccs", "int8") and k.available}
+    best = {i for i in wanted if not any(better(i, j) for j in wanted)}
+    against, threads = found["tables"][0], found["tables"][-1]
+    assert set(column(against, "kernel")) == set(column(threads, "kernel")) == best
+    assert threads["columns"][-2:] == ["threads 1", "threads 2"]
+    assert set(column(against, "target")) == {None}
+
+
+def better(kernel: str, other: str) -> bool:
+    """Tell whether another kernel is the same one on a better ISA."""
+    (name, _, isa), (others, _, others_isa) = kernel.rpartition("/"), other.rpartition("/")
+    return name == others and fs.isas().index(others_isa) < fs.isas().index(isa)
+
+
 def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
     """Divergence, variation, entropy and distance on two or three weights."""
     metrics = bench("metrics")

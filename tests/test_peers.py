@@ -23,6 +23,7 @@ NAMES = (
     "ONNX Runtime",
     "OpenVINO",
 )
+INT8_NAMES = ("LiteRT", "ONNX Runtime", "OpenVINO", "torch.compile")
 
 Load = Callable[[str], ModuleType]
 
@@ -35,8 +36,9 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def test_every_peer_has_a_test(bench: Load) -> None:
-    """The names below are those of the registry."""
+    """The names below are those of the registries."""
     assert tuple(peer.name for peer in bench("peers").PEERS) == NAMES
+    assert tuple(peer.name for peer in bench("int8_peers").PEERS) == INT8_NAMES
 
 
 CHECK = """
@@ -74,6 +76,58 @@ def test_peer_is_right_or_says_why_it_is_absent(name: str, threads: int) -> None
     if last.startswith("absent: "):
         pytest.skip(last)
     assert last == "right"
+
+
+INT8_CHECK = """
+import sys
+sys.path.insert(0, {bench!r})
+import int8_peers
+import numpy as np
+present, absent = int8_peers.survey({threads}, False, ({name!r},))
+for reason in absent.values():
+    print("absent:", " ".join(reason.split())[:200])
+for peer in present:
+    for shape in ((7, 33),) if peer.slow else ((1, 1), (7, 33), (64, 128)):
+        x = int8_peers.logits(shape)
+        bound = peer.softmax(x, np.zeros(shape, np.uint8), {threads})
+        for _ in range(2):
+            found = bound.run_once()
+            assert np.abs(found - int8_peers.exact(x)).max() <= 1 / 255, shape
+    print("right")
+"""
+
+
+@pytest.mark.parametrize("name", INT8_NAMES)
+def test_int8_peer_is_right_or_says_why_it_is_absent(bench: Load, name: str) -> None:
+    """Within one step of 8 bits, run twice; in a process of its own, as above."""
+    slow = next(peer.slow for peer in bench("int8_peers").PEERS if peer.name == name)
+    code = INT8_CHECK.format(bench=str(BENCH), name=name, threads=1 if slow else 2)
+    last = fresh.output("-c", code).splitlines()[-1]
+    if last.startswith("absent: "):
+        pytest.skip(last)
+    assert last == "right"
+
+
+def test_int8_peers_that_are_wrong_or_missing_are_absent(
+    bench: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with its reason; slow ones are left out of a quick look."""
+    peers, bound = bench("int8_peers"), bench("bound")
+
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    wrong = peers.Int8Peer("wrong", lambda x, out, threads: bound.keeping(lambda: x / 127))
+    monkeypatch.setattr(peers, "library", missing)
+    monkeypatch.setattr(peers, "PEERS", (*peers.PEERS, wrong))
+    peers.survey.cache_clear()
+    present, absent = peers.survey(quick=True)
+    peers.survey.cache_clear()
+    assert present == ()
+    assert set(absent) == {*INT8_NAMES, "wrong"}
+    assert absent["wrong"].startswith("off by")
+    assert "No module named" in absent[INT8_NAMES[0]]
+    assert absent[INT8_NAMES[-1]] == "left out of a quick run"
 
 
 def test_registry_without_any_peer(bench: Load, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +178,8 @@ def test_targets_are_complete(bench: Load) -> None:
     assert all(set(ratios) == isas for ratios in wanted.softmax.values())
     lengths = {columns for _, columns in wanted.softmax}
     assert set(wanted.neighbours.values()) <= lengths
+    assert wanted.int8 == 20
+    assert set(wanted.int8_error.values()) == {0.052, 0.0006}
     assert targets.verdict(0.5, 0.5) == "ok"
     assert targets.verdict(0.51, 0.5) == "MISS"
     assert targets.verdict(0.5, None) is None

@@ -2,9 +2,7 @@
 
 from study import Case
 
-from cases import error, int8, peers, rows, topk, update
+from cases import error, int8, int8_peers, int8_threads, peers, rows, topk, update
 
-CASES: dict[str, Case] = {
-    case.name: case
-    for case in (update.CASE, rows.CASE, error.CASE, peers.CASE, int8.CASE, topk.CASE)
-}
+MODULES = (update, rows, error, peers, topk, int8, int8_peers, int8_threads)
+CASES: dict[str, Case] = {module.CASE.name: module.CASE for module in MODULES}

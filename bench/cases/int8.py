@@ -32,12 +32,13 @@ def head_for(mode: str, n: int) -> Any:
                           PROFILES[0 if wide else 1])  # fmt: skip
 
 
-def calls_of(kernel: fs.Kernel, x: Any) -> dict[str, Callable[[None], Any]]:
+def calls_of(kernel: fs.Kernel, x: Any, threads: int = 1) -> dict[str, Callable[[None], Any]]:
     """Give the calls of one kernel, by the dtype of the result."""
     calls: dict[str, Callable[[None], Any]] = {}
     for dtype in (np.dtype(np.uint8), np.dtype(np.int16)):
         out = np.empty(x.shape, dtype)
-        options: dict[str, Any] = {"out_dtype": dtype, "out": out, "isa": kernel.isa, "threads": 1}
+        options: dict[str, Any] = {"out_dtype": dtype, "out": out, "isa": kernel.isa}
+        options["threads"] = threads
         if kernel.op == "int8":
             run: Callable[..., Any] = partial(
                 fs.int8.softmax, x, SCALE, table=kernel.variant, **options

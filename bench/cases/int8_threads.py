@@ -1,0 +1,46 @@
+"""Throughput of int8 softmax against the number of threads, from 1 to `--threads`."""
+
+import int8_peers
+import timing
+from data_sets import Shape
+from report import Table
+from study import Case, Options, Progress, chosen, once_each
+
+from cases.int8 import calls_of
+
+LENGTHS = (64, 128, 1024)
+ELEMENTS = 1 << 22  # 0.3 ms or more on one thread, so that waking another costs little
+QUICK_SHAPES: tuple[Shape, ...] = ((32768, 128),)
+NOTE = "1e9 elements a second, on minima; --threads N measures 1 to N"
+
+
+def run(options: Options, progress: Progress) -> list[Table]:
+    """Run every shape with every number of threads."""
+    kernels = [
+        kernel
+        for operation in CASE.operations
+        for kernel in once_each(chosen(options, operation, "int8"))
+    ]
+    if not kernels:
+        return []
+    own = QUICK_SHAPES if options.quick else tuple((ELEMENTS // n, n) for n in LENGTHS)
+    counts = range(1, options.threads + 1)
+    table = Table(
+        CASE.summary, ["rows", "kernel", "result", *(f"threads {n}" for n in counts)], note=NOTE
+    )
+    shapes = options.shapes or own
+    progress.expect(len(shapes))
+    for shape in shapes:
+        progress.next(f"int8 {shape[0]}x{shape[1]}")
+        x = int8_peers.logits(shape)
+        for kernel in kernels:
+            by_count = {count: calls_of(kernel, x, count) for count in counts}
+            for dtype in by_count[1]:
+                calls = {str(count): by_count[count][dtype] for count in counts}
+                times = timing.interleave(calls, [None], options.rounds)
+                rates = [x.size / times[str(count)].minimum for count in counts]
+                table.add(f"{shape[0]}x{shape[1]}", kernel.id, dtype, *rates)
+    return [table]
+
+
+CASE = Case("int8_threads", "throughput of int8 softmax against threads", ("hccs", "int8"), run)
