@@ -214,6 +214,37 @@ def better(kernel: str, other: str) -> bool:
     return name == others and fs.isas().index(others_isa) < fs.isas().index(isa)
 
 
+def test_int8_errors_on_real_logits(tmp_path: Path) -> None:
+    """Every method, mode and granularity; tables keep their distance, HCCS sums to about 1."""
+    found = result_of(tmp_path, "--quick", "--case", "int8_error")
+    (table,) = found["tables"]
+    methods = set(column(table, "method"))
+    assert {f"hccs {name}" for name in fs.variants("hccs")} <= methods
+    assert {f"table {name}" for name in fs.variants("int8")} <= methods
+    assert set(column(table, "shared by")) == {None, "head", "layer", "global"}
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    for row in rows:
+        assert 0 < row["KL"] < 0.6
+        assert row["total variation"] < 0.4
+        assert 0 < row["order kept %"] <= 100
+        if row["method"].startswith("table"):
+            assert row["of the quantised"] < (0.07 if row["result"] == "uint8" else 0.02)
+    finest = [row for row in rows if row["of the quantised"] == 0]
+    assert [row["method"] for row in finest] == ["exact, int8 logits"]
+
+
+def test_order_kept_and_bfloat16_by_hand(bench: Any) -> None:
+    """Pairs of equal weights, and ties to even."""
+    case = bench("cases.int8_error")
+    assert case.equal_pairs(np.array([[3, 1, 3, 3], [1, 2, 3, 4]])).tolist() == [3, 0]
+    logits = np.array([[0.0, 1.0, 2.0, 2.0]])
+    assert case.order_kept(np.array([[0, 0, 5, 5]]), logits) == pytest.approx(4 / 5)
+    assert case.order_kept(np.array([[1, 2, 5, 5]]), logits) == 1
+    values = np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, -1.0078125, 0.0], np.float32)
+    wanted = [1.0, 1.0, 1 + 2**-6, -1.0078125, 0.0]
+    assert case.bfloat16(values).tolist() == wanted
+
+
 def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
     """Divergence, variation, entropy and distance on two or three weights."""
     metrics = bench("metrics")
