@@ -8,11 +8,13 @@ from typing import Any
 
 from fastsoftmax import _core
 from fastsoftmax._calls import mapped
+from fastsoftmax._hccs_door import by_params
+from fastsoftmax._hccs_params import Params
 
 
 def online(
     logits: Any,
-    variant: str = "exact",
+    variant: str | Params = "exact",
     *,
     axis: int = -1,
     scale: float = 1.0,
@@ -32,8 +34,10 @@ def online(
         Scores in nats. A NumPy array (bfloat16: that of ml_dtypes), a torch tensor on the CPU that
         doesn't require grad, a JAX array, or any CPU array with DLPack and the array API; none of
         them is copied. Half types are computed in float32.
-    variant : str
-        One of ``variants()``. float64 knows ``"exact"`` only.
+    variant : str or hccs.Params
+        One of ``variants()``. float64 knows ``"exact"`` only. With parameters of HCCS: NumPy arrays
+        of float32 or float64 go to `hccs.softmax_float`, of int8 to `hccs.softmax`, in the mode
+        of the parameters; scale and sink have no place there.
     axis : int
         The axis along which the result sums to one.
     scale : float
@@ -106,6 +110,8 @@ def online(
     result = _core.online(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
     if result is not False:
         return result
+    if isinstance(variant, Params):
+        return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
     return mapped(_core.online, logits, out, variant, axis, threads, isa, scale, mask, sink)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_array
+from fastsoftmax._arrays import checked_array, checked_name, checked_threads
 from fastsoftmax._hccs_calibration import calibrate
 from fastsoftmax._hccs_params import WIDE, Params
 from fastsoftmax._hccs_stats import HeadStats
@@ -24,6 +24,7 @@ from fastsoftmax._int8_arrays import (
     for_rows,
     job_of,
 )
+from fastsoftmax._table import isas
 
 __all__ = ["HeadStats", "Params", "calibrate", "softmax", "softmax_float"]
 
@@ -172,6 +173,9 @@ def softmax_float(
         )
         return np.moveaxis(p, -1, along)
     heads = _heads_for(params, mode, rows.shape[-1])
+    checked_threads(threads)
+    if isa is not None and checked_name(isa, "isa") not in isas("hccs"):
+        raise ValueError(f"isa {isa!r} doesn't run here; these do: {', '.join(isas('hccs'))}")
     B, S, Dmax = np.moveaxis(for_rows(heads, rows.shape[:-1], "params", (3,)), -1, 0)
     d = np.minimum(127 - quantised.astype(np.int64), Dmax[..., None])
     s = np.where(keep, B[..., None] - S[..., None] * d, 0)
