@@ -9,7 +9,7 @@
 // isas.def is written by CMake from the fs_add_isa() lines: FS_ISA_ENTRY(name, "features")
 #define FS_ISA_ENTRY(name, features)                                                               \
     namespace fastsoftmax::name {                                                                  \
-    extern const KernelTable table;                                                                \
+    extern const KernelTable table, state_table;                                                   \
     }
 #include "isas.def"
 #undef FS_ISA_ENTRY
@@ -17,12 +17,18 @@
 namespace fastsoftmax {
 namespace {
 
+/// The rows of an ISA's units, joined; never freed, since rows are handed out.
+std::span<const KernelRow> joined(std::initializer_list<const KernelTable *> tables) {
+    auto &rows = *new std::vector<KernelRow>;
+    for (const KernelTable *table : tables)
+        rows.insert(rows.end(), table->rows, table->rows + table->count);
+    return rows;
+}
+
 std::vector<Isa> collect() {
     std::vector<Isa> isas;
 #define FS_ISA_ENTRY(name, features)                                                               \
-    isas.push_back({#name,                                                                         \
-                    cpu_has_all(features),                                                         \
-                    {name::table.rows, static_cast<std::size_t>(name::table.count)}});
+    isas.push_back({#name, cpu_has_all(features), joined({&name::table, &name::state_table})});
 #include "isas.def"
 #undef FS_ISA_ENTRY
     return isas;

@@ -9,10 +9,11 @@ the k largest probabilities and where they are; `normalizer` and `logsumexp` sto
 `MaxSum` keeps that state for logits that come in chunks; `scan` walks the recurrence step by step,
 for study. `variants()` names the surrogates, `kernels()` shows every compiled kernel with its
 claimed error bound, `info()` says what runs here. int8 logits have `int8.softmax`, by a table of
-exp, and `hccs.softmax`, by calibrated integers.
+exp, and `hccs.softmax`, by calibrated integers. `heinsen` is attention
+with a state of constant size.
 """
 
-from fastsoftmax import hccs, int8, reference
+from fastsoftmax import hccs, heinsen, int8, reference
 from fastsoftmax._core import version as __version__
 from fastsoftmax._max_sum import MaxSum
 from fastsoftmax._operations import log_softmax, online, softmax
@@ -28,6 +29,7 @@ __all__ = [
     "MaxSum",
     "__version__",
     "hccs",
+    "heinsen",
     "info",
     "int8",
     "isas",

@@ -16,6 +16,7 @@ NB_MODULE(_core, module) {
     const nb::object np = nb::module_::import_("numpy");
     numpy = new Numpy{np.attr("ndarray"), np.attr("empty"),   np.attr("empty_like"),
                       np.attr("float32"), np.attr("float64"), np.attr("int64")};
+    add_heinsen(module);
     add_int8(module);
     add_operations(module);
     add_study(module);

@@ -74,6 +74,19 @@ def weight(variant: str, isa: str, d: Floats, out: Floats) -> None: ...
 def update(
     variant: str, isa: str, m: Floats, s: Floats, x: Floats, out: Floats, repeats: int
 ) -> None: ...
+def heinsen(
+    states: Floats,
+    q: Floats | None,
+    k: Floats | None,
+    v: Floats | None,
+    out: Floats | None,
+    d_k: int,
+    d_v: int,
+    threads: int | None,
+    isa: str | None,
+) -> Any: ...
+def heinsen_start(states: Floats, d_k: int, d_v: int, zeros: bool) -> None: ...
+def heinsen_size(d_k: int, d_v: int) -> int: ...
 def hccs(
     x: NDArray[int8],
     mask: NDArray[uint8] | None,

@@ -4,6 +4,7 @@
 
 namespace fastsoftmax::python {
 
+void add_heinsen(nanobind::module_ &module);    // heinsen.cpp: attention with a state
 void add_int8(nanobind::module_ &module);       // int8.cpp: HCCS and exp in a byte table
 void add_operations(nanobind::module_ &module); // operations.cpp: what the public operations call
 void add_study(

@@ -1,0 +1,86 @@
+"""Queries, keys and values of Heinsen attention, checked, or refused in words."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def is_half(array: NDArray[Any]) -> bool:
+    """Whether elements have 16 bits: converted to float32, exactly."""
+    return array.dtype == np.float16 or array.dtype.name == "bfloat16"
+
+
+def checked_floats(value: object, name: str) -> NDArray[Any]:
+    """`value` as an array of native floats."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a MaskedArray, whose mask would be lost; pass {name}.data")
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, not {type(value).__name__}")
+    if not (is_half(value) or value.dtype in COMPUTED) or not value.dtype.isnative:
+        raise TypeError(
+            f"{name} must be float16, bfloat16, float32 or float64, not {value.dtype}; pass "
+            f"{name}.astype(np.float32)"
+        )
+    return value
+
+
+def checked_tokens(
+    value: object, name: str, batch: tuple[int, ...], width: int, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """`value` of shape batch + (width,) or batch + (n, width), contiguous and of `dtype`."""
+    array = checked_floats(value, name)
+    single, rank = (*batch, width), len(batch)
+    if array.shape != single and not (
+        array.ndim == rank + 2 and array.shape[:rank] == batch and array.shape[-1] == width
+    ):
+        shown = ", ".join([*map(str, batch), "n", str(width)])
+        raise ValueError(
+            f"{name} has shape {array.shape}; this state takes {single}, one token, or ({shown}), "
+            "a chunk of n"
+        )
+    if array.dtype != dtype and not is_half(array):
+        raise TypeError(
+            f"{name} is {array.dtype}, the state {dtype}; pass {name}.astype(np.{dtype})"
+        )
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def checked_same_tokens(arrays: dict[str, NDArray[Any]], rank: int) -> None:
+    """See that all have as many tokens, or are all single tokens."""
+    seen = {name: array.shape[rank:-1] for name, array in arrays.items()}
+    if len(set(seen.values())) > 1:
+        told = ", ".join(
+            f"{name} {shape[0] if shape else 'a single token'}" for name, shape in seen.items()
+        )
+        raise ValueError(f"numbers of tokens differ: {told}; they must be the same")
+
+
+def checked_size(value: object, name: str) -> int:
+    """`value` as the width of a feature vector."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} is {value}; it must be at least 1")
+    return int(value)
+
+
+def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """`dtype` as that of a state."""
+    wanted = np.dtype(dtype)
+    if wanted not in COMPUTED or not wanted.isnative:
+        raise TypeError(f"a state is float32 or float64, not {wanted}; half tokens go into float32")
+    return wanted
+
+
+def log_of(y: NDArray[Any]) -> NDArray[Any]:
+    """Return log y, unless a mixture is negative."""
+    if np.any(y < 0):
+        raise ValueError(
+            "log_output=True, but a mixture of values is negative and has no real logarithm; "
+            "leave log_output out, or pass values >= 0"
+        )
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(y))

@@ -1,0 +1,25 @@
+"""Heinsen attention by its definition, in float64 and quadratic memory: for tests."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def quadratic(
+    q: ArrayLike, k: ArrayLike, v: ArrayLike, *, causal: bool = True, phantom: bool = False
+) -> NDArray[Any]:
+    """Return eq. 1 of arXiv 2404.05843 for one head: q [n_q, d_k], k [n, d_k], v [n, d_v].
+
+    `phantom` puts a token of key 0 and value 1 before the others: the initial state of eq. 7.
+    """
+    q, k, v = (np.asarray(a, dtype=np.float64) for a in (q, k, v))
+    if phantom:
+        k, v = np.pad(k, ((1, 0), (0, 0))), np.pad(v, ((1, 0), (0, 0)), constant_values=1.0)
+    exponents = q[:, None, :] + k[None, :, :]
+    if causal:
+        later = np.arange(len(k)) > np.arange(len(q))[:, None] + phantom
+        exponents = np.where(later[..., None], -np.inf, exponents)
+    top = exponents.max(axis=(1, 2), keepdims=True)
+    weights = np.exp(exponents - top).sum(axis=2)
+    return np.asarray(weights @ v / weights.sum(axis=1, keepdims=True))
