@@ -43,7 +43,7 @@ def problems(nm: str, path: str) -> list[str]:
             undefined.append(name)
             if name not in ALLOWED_UNDEFINED:
                 wrong.append(f"{path}: needs {name} ({kind})")
-        elif kind in TABLE and re.fullmatch(r"fastsoftmax::\w+::table", name):
+        elif kind in TABLE and re.fullmatch(r"fastsoftmax::\w+::(state_)?table", name):
             tables.append(name)
         elif kind not in LOCAL:
             wrong.append(f"{path}: defines {name} ({kind})")

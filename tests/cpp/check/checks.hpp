@@ -60,6 +60,7 @@ template <class T> void check_long_row(Context<T> &context, const KernelRow &row
 template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report);
 template <class T> void check_update(const KernelRow &row, Report &report);
 template <class T> void check_weight(const KernelRow &row, Report &report);
+template <class T> void check_heinsen(const KernelRow &row, Report &report);
 
 /// The int8 operations on so many random rows, and a few long ones, against the formulas.
 void check_int8(std::size_t rows, Report &report);
