@@ -40,10 +40,11 @@ struct Tokens {
 nb::object heinsen(nb::handle states, nb::handle q, nb::handle k, nb::handle v, nb::handle out,
                    std::size_t d_k, std::size_t d_v, nb::handle threads, nb::handle isa) {
     const Buffer s(states, true), y(out, true);
+    const nb::str exact("exact"); // the options hold a view of it
     Options options;
     if (!s.is_float() || s.dimensions() != 2 || !contiguous(s) ||
         s.shape()[1] != heinsen_size(d_k, d_v) || s.shape()[0] == 0 ||
-        !read_options(nb::str("exact"), isa, threads, options))
+        !read_options(exact, isa, threads, options))
         return nb::borrow(Py_False);
     const std::size_t heads = s.shape()[0];
     const Tokens qs(q, s, heads, d_k), ks(k, s, heads, d_k), vs(v, s, heads, d_v);
