@@ -14,7 +14,7 @@
 // grows with the number of tokens as float sums do.
 // Edges: -inf in k skips the feature, -inf in q counts as a very low number; an empty state gives
 // NaN; NaN and +inf in k spread over the feature for good, in q over the answer.
-// Rejected: the log domain of eq. 5 and 6, an exp and a log for each element of the state (6 to 8
+// Rejected: the log domain of eq. 5 and 6, an exp and a log for each element of the state (5 to 13
 // times the time).
 #pragma once
 #include "common/heinsen.hpp"
