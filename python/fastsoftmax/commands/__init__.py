@@ -5,6 +5,6 @@ it a sub-command. What the user got wrong is an OSError, TypeError or ValueError
 printed.
 """
 
-from fastsoftmax.commands import export, info
+from fastsoftmax.commands import calibrate, export, info
 
-MODULES = (info, export)
+MODULES = (info, calibrate, export)

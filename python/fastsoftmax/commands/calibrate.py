@@ -1,0 +1,86 @@
+"""Calibrate HCCS from stored logits.
+
+The .npz file has one array of float, [layers, heads, samples, keys] or [heads, samples, keys], in
+nats; padding is -inf, or False in a boolean array named "mask".
+"""
+
+import argparse
+import os
+import sys
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from fastsoftmax import hccs
+from fastsoftmax._hccs_calibration import GRANULARITIES, divergences, shared_stats
+from fastsoftmax._hccs_params import PROFILES, WIDE, paper_modes
+
+NAME = "calibrate"
+HELP = "logits to parameters of HCCS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the files and what `hccs.calibrate` takes."""
+    parser.add_argument("logits", help="the .npz file")
+    parser.add_argument("-o", "--output", required=True, help="the JSON file to write")
+    parser.add_argument("--n", type=int, help="length of the rows; by default that of the logits")
+    parser.add_argument("--profile", choices=PROFILES, default=WIDE)
+    parser.add_argument("--mode", choices=[WIDE, *paper_modes()], default=WIDE)
+    parser.add_argument("--granularity", choices=GRANULARITIES, default="head")
+    parser.add_argument("--scale", type=float, help="nats a step; by default from the range")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Calibrate, print a summary and write the parameters."""
+    x, mask = read(arguments.logits)
+    scale = arguments.scale
+    if scale is None and arguments.granularity != "head":
+        axis = x.ndim - 3 if arguments.granularity == "layer" else None
+        scale = _shared_scale(x, mask, axis)
+    stats = hccs.HeadStats(scale)
+    print(f"{os.fspath(arguments.logits)}: {x.shape}", file=sys.stderr)
+    stats.update(x, mask)
+    print("statistics gathered; searching", file=sys.stderr)
+    n = x.shape[-1] if arguments.n is None else arguments.n
+    choice = (arguments.profile, arguments.mode, arguments.granularity)
+    params = hccs.calibrate(stats, n, *choice)
+    params.save(arguments.output)
+    summarise(shared_stats(stats, arguments.granularity), params)
+
+
+def read(path: str) -> tuple[Any, Any]:
+    """Logits and the mask, which may be None."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no .npz file of plain arrays: {error}") from None
+    mask = arrays.pop("mask", None)
+    if len(arrays) != 1:
+        raise ValueError(f"{path} must have one array of logits; it has: {', '.join(arrays)}")
+    (x,) = arrays.values()
+    if x.ndim not in (3, 4):
+        raise ValueError(f"logits have shape {x.shape}; wanted [layers,] heads, samples, keys")
+    return x, mask
+
+
+def _shared_scale(x: Any, mask: Any, axis: int | None) -> Any:
+    """One scale for the heads along an axis, or for all."""
+    stats = hccs.HeadStats()
+    stats.update(x, mask)
+    assert stats.scale is not None
+    return np.broadcast_to(stats.scale.max(axis=axis, keepdims=True), stats.shape)
+
+
+def summarise(stats: hccs.HeadStats, params: hccs.Params) -> None:
+    """Print a line for each set of parameters."""
+    found = divergences(stats, params)
+    print(f"{'head':12} {'KL, nats':>9} {'knee, nats':>10} {'floor/B':>9}")
+    for head in np.ndindex(stats.shape):
+        one = (np.broadcast_to(a, stats.shape)[head] for a in (params.scale, params.Dmax))
+        scale, dmax = one
+        floor = np.broadcast_to(params.floor / params.B, stats.shape)[head]
+        name = ".".join(map(str, head)) or "all"
+        print(f"{name:12} {found[head]:9.4f} {scale * dmax:10.2f} {floor:9.5f}")
+    print(f"{'mean':12} {found.mean():9.4f}")
