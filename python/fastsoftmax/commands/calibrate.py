@@ -78,8 +78,8 @@ def summarise(stats: hccs.HeadStats, params: hccs.Params) -> None:
     found = divergences(stats, params)
     print(f"{'head':12} {'KL, nats':>9} {'knee, nats':>10} {'floor/B':>9}")
     for head in np.ndindex(stats.shape):
-        one = (np.broadcast_to(a, stats.shape)[head] for a in (params.scale, params.Dmax))
-        scale, dmax = one
+        scale = float(np.broadcast_to(params.scale, stats.shape)[head])
+        dmax = int(np.broadcast_to(params.Dmax, stats.shape)[head])
         floor = np.broadcast_to(params.floor / params.B, stats.shape)[head]
         name = ".".join(map(str, head)) or "all"
         print(f"{name:12} {found[head]:9.4f} {scale * dmax:10.2f} {floor:9.5f}")
