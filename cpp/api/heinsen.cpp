@@ -70,7 +70,7 @@ template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Opti
         std::min({most, a.heads, 1 + a.heads * a.n * a.d_k * a.d_v / worthwhile});
     if (parts <= 1)
         return heads(0, a.heads);
-    run_parts(static_cast<int>(parts), [&](int part) {
+    run_parts(static_cast<int>(parts), static_cast<int>(parts), [&](int part) {
         const auto p = static_cast<std::size_t>(part);
         heads(a.heads * p / parts, a.heads * (p + 1) / parts);
     });
