@@ -78,10 +78,10 @@ template <class Variant, class V> class Columns {
         sums.lost.store(state.lost);
     }
 
-    /// Some lane has an extreme or infinite maximum.
+    /// Some lane has an extreme or infinite maximum. Rare: small, rather than fast.
     template <bool Store, bool Full>
-    __attribute__((noinline)) static void mixed(const ColumnTile<V, Full> &tile, V m,
-                                                ColumnState<V> &state) {
+    __attribute__((noinline, cold)) static void mixed(const ColumnTile<V, Full> &tile, V m,
+                                                      ColumnState<V> &state) {
         const Plain plain(m);
         const Shifted shifted(m);
         const V size = V::abs(m), limit = V::set(Plain::limit());

@@ -111,7 +111,8 @@ template <class Mode, class V> struct Hccs {
                                    : Mode::scaling == HccsScaling::shifted && entries > 64
                                        ? 3 * entries / 2
                                        : entries;
-        int8_rows<Method, V>(a, Method(a), entries, longer);
+        constexpr int most = Mode::scaling == HccsScaling::nearest ? 256 : 128; // the paper's Dmax
+        int8_rows<Method, V, 64, most>(a, Method(a), entries, longer);
     }
 
     /// `wide` to the letter.

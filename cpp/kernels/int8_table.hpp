@@ -131,7 +131,7 @@ template <class Table, class V> struct Int8Table {
     template <class Out, int Size> static void rows_by(const ByteTableArguments &a) {
         using Method = TableMethod<Table, V, Out, Size>;
         const typename Method::Entries entries(a);
-        int8_rows<Method, V>(a, Method(entries), Size, Size);
+        int8_rows<Method, V, Size, Size>(a, Method(entries), Size, Size);
     }
 };
 

@@ -32,7 +32,10 @@ template <class Variant, class V> struct LogSoftmax {
                                         }
                                     });
     }
-    static void columns(const ColumnsArguments<T> &a) {
+    /// Not for surrogates, whose columns are gathered: the library would outgrow 2 MB.
+    static void columns(const ColumnsArguments<T> &a)
+        requires std::same_as<Variant, variant::exact>
+    {
         Columns<Variant, V>::template each<false>(
             a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
                 V m[vectors], log_s[vectors];

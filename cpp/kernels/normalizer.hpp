@@ -45,7 +45,10 @@ template <class Variant, class V> struct Normalizer {
                 give_states<V>(states.m, states.s, count, a.m + first, a.s ? a.s + first : nullptr);
             });
     }
-    static void columns(const ColumnsArguments<T> &a) {
+    /// Not for surrogates, whose columns are gathered: the library would outgrow 2 MB.
+    static void columns(const ColumnsArguments<T> &a)
+        requires std::same_as<Variant, variant::exact>
+    {
         Columns<Variant, V>::template each<false>(
             a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
                 for (int v = 0; v < vectors; ++v) {

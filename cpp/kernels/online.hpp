@@ -3,9 +3,10 @@
 // Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write).
 // Taking m first, rather than a running maximum, makes the weights of a row comparable, so that a
 // surrogate needs no rescale. What differs by length is only what runs at the same time: rows of up
-// to 192 elements are reduced together (short_rows.hpp), up to 2048 a row's weights are taken along
-// with its neighbours' other passes (pipelined_rows.hpp), longer ones fetch ahead
-// (streamed_rows.hpp), and long rows of `exact` are read once, by blocks (long_rows.hpp).
+// to 192 elements are reduced together (short_rows.hpp), longer ones fetch ahead
+// (streamed_rows.hpp). For `exact` alone, as each class takes space in the library: up to 2048 a
+// row's weights are taken along with its neighbours' other passes (pipelined_rows.hpp), and long
+// rows are read once, by blocks (long_rows.hpp).
 //
 // Error: exact, float32, relative error of each probability <= 5e-7 for x - m > -20, absolute <=
 // 3e-7 anywhere; float64 <= 4e-15. Surrogates: |h - e^d| as the table says; if |h / e^d - 1| <= eps
@@ -36,15 +37,17 @@ template <class Variant, class V> struct Online {
         if constexpr (FoldsRows<V>) {
             if (a.n <= short_row && a.n > 0)
                 return short_rows<1>(a);
-            if (a.n > short_row && a.n <= pipelined && a.rows > 1)
-                return PipelinedRows<Variant, V>::run(a, weigh_row);
+            if constexpr (std::same_as<Variant, variant::exact>) {
+                if (a.n > short_row && a.n <= pipelined && a.rows > 1)
+                    return PipelinedRows<Variant, V>::run(a, weigh_row);
+            }
         }
         if constexpr (std::same_as<Variant, variant::exact>) {
             if (is_long_row<T>(a.n))
                 return long_rows(a);
         }
         if constexpr (V::lanes > 1) {
-            if (a.n > pipelined)
+            if (a.n > (std::same_as<Variant, variant::exact> ? pipelined : short_row))
                 return StreamedRows<Variant, V>::run(a, weigh_row_ahead);
         }
         const std::size_t group = a.n <= short_row ? group_rows : 1;

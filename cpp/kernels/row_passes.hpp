@@ -116,6 +116,12 @@ FS_INLINE void scale_row(typename V::scalar *y, std::size_t n, typename V::scala
         (V::load_n(y + i, n - i, 0) * k).store_n(y + i, n - i);
 }
 
+/// f(weight), small rather than fast.
+template <class F, class Weight>
+__attribute__((noinline, cold)) double rarely(const F &f, const Weight &weight) {
+    return f(weight);
+}
+
 /// Calls f with the weight functor that suits a row of maximum m: see `limit` in exp.hpp.
 template <class Variant, class V, class F>
 FS_INLINE double with_weight(typename V::scalar m, const F &f) {
@@ -123,7 +129,7 @@ FS_INLINE double with_weight(typename V::scalar m, const F &f) {
     using Shifted = typename Variant::template Weight<V, true>;
     if (__builtin_expect(m < Plain::limit() && m > -Plain::limit(), 1))
         return f(Plain(m));
-    return f(Shifted(m));
+    return rarely(f, Shifted(m));
 }
 
 } // namespace fastsoftmax

@@ -39,7 +39,7 @@ template <class Variant, class V> class RowStates {
     static FS_INLINE void each(const T *x, std::ptrdiff_t stride, std::size_t rows, std::size_t n,
                                const F &f) {
         const auto row = [=](std::size_t r) { return x + static_cast<std::ptrdiff_t>(r) * stride; };
-        if constexpr (FoldsRows<V>) {
+        if constexpr (FoldsRows<V> && exact) { // not for surrogates: the library would outgrow 2 MB
             if (n > 0 && n <= RowGroup<Variant, V, 0, true>::longest)
                 return fold<1>(x, stride, rows, n, f);
         }
@@ -87,7 +87,7 @@ template <class Variant, class V> class RowStates {
     template <int Vectors, class F>
     static void fold(const T *x, std::ptrdiff_t stride, std::size_t rows, std::size_t n,
                      const F &f) {
-        if constexpr (!exact || Vectors * lanes > 64) {
+        if constexpr (Vectors * lanes > 64) {
             fold_rows<0, true>(x, stride, rows, n, f);
         } else {
             if (n > Vectors * lanes)
