@@ -195,9 +195,9 @@ def test_bad_operands(arguments: dict[str, Any], error: type[Exception], words: 
         with pytest.raises(error, match=words):
             operation(x, out=out, **arguments)
         assert (out == 5).all()
-    for operation in (fs.normalizer, fs.logsumexp):
+    for reduce in (fs.normalizer, fs.logsumexp):
         with pytest.raises(error, match=words):
-            operation(x, **arguments)
+            reduce(x, **arguments)
 
 
 def test_operands_of_other_dtypes() -> None:
