@@ -15,6 +15,7 @@ import numpy as np
 from fastsoftmax import hccs
 from fastsoftmax._hccs_calibration import GRANULARITIES, divergences, shared_stats
 from fastsoftmax._hccs_params import PROFILES, WIDE, paper_modes
+from fastsoftmax.commands import _curves
 
 NAME = "calibrate"
 HELP = "logits to parameters of HCCS"
@@ -29,10 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=[WIDE, *paper_modes()], default=WIDE)
     parser.add_argument("--granularity", choices=GRANULARITIES, default="head")
     parser.add_argument("--scale", type=float, help="nats a step; by default from the range")
+    parser.add_argument("--picture", help="also draw a broad and a focused head to this file")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Calibrate, print a summary and write the parameters."""
+    if arguments.picture:
+        _curves.require_matplotlib()
     x, mask = read(arguments.logits)
     scale = arguments.scale
     if scale is None and arguments.granularity != "head":
@@ -47,6 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     params = hccs.calibrate(stats, n, *choice)
     params.save(arguments.output)
     summarise(shared_stats(stats, arguments.granularity), params)
+    if arguments.picture:
+        _curves.draw(arguments.picture, x, mask, params)
 
 
 def read(path: str) -> tuple[Any, Any]:
