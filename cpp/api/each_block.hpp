@@ -4,6 +4,7 @@
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_pool.hpp"
 #include "layout.hpp"
+#include "prepared_row.hpp"
 #include "shared_rows.hpp"
 
 #include <cstring>
@@ -13,18 +14,24 @@ namespace fastsoftmax {
 /// The split that suits a kernel; throws where threads, or the environment's, can't be.
 Split split_for(const KernelRow &kernel, const Options &options);
 
+template <class T, class Operation>
+concept SharesRows = requires(const Operation &operation, T *row, std::size_t n) {
+    operation.long_row(row, row, n, n);
+};
+
 /// One thread's share of a job. Operation calls the kernel:
 ///   rows(x, x_stride, y, y_stride, rows, n, number of the first row), strides in elements;
 ///   columns(arguments, number of the first row) likewise;
 ///   nothing: what a row gets where its mask has left nothing;
 ///   clear(number of the row), if there is one: called for such a row, where there is no y;
-///   long_row(x, y, n, number of the row), where threads can share a row: see shared_rows.hpp.
+///   long_row(x, y, n, number of the row), where a row can go block by block: see shared_rows.hpp;
+///   from_logits there: whether results are made of the logits, not of the weights.
 template <class T, class Operation> class BlockWalk {
   public:
     BlockWalk(const RowsJob<T> &job, const Layout &layout, const KernelRow &kernel,
               const Operation &operation)
         : job_(job), layout_(layout), kernel_(kernel), operation_(operation),
-          scratch_(layout.scratch_size) {}
+          scratch_(layout.scratch_size), block_(by_blocks() ? long_row_block<T> : 0) {}
 
     /// Rows begin .. end, by their number.
     void run(std::size_t begin, std::size_t end) const {
@@ -61,6 +68,13 @@ template <class T, class Operation> class BlockWalk {
                                        nullptr, nullptr, rows, job_.n},
                                       number);
         case Way::prepared_rows:
+            if constexpr (from_logits) {
+                if (by_blocks() && PreparedRow<T, Operation>(job_, kernel_, operation_,
+                                                             static_cast<const char *>(x), mask(at),
+                                                             static_cast<char *>(y), block_.data())
+                                       .run(number))
+                    return;
+            }
             prepare({x, job_.format, x_row, job_.x_step, mask(at), job_.mask_kind,
                      job_.outer.stride(masks), job_.mask_step, job_.scale, z, layout_.stride, rows,
                      job_.n});
@@ -87,6 +101,12 @@ template <class T, class Operation> class BlockWalk {
                 finish({z, layout_.stride, y, job_.format, job_.y_step, y_row, job_.n, rows});
             }
         }
+    }
+
+    /// Whether prepared rows go block by block: long ones.
+    bool by_blocks() const {
+        return from_logits && layout_.way == Way::prepared_rows && layout_.block == 1 &&
+               kernel_.long_step && !job_.sink && is_long_row<T>(job_.n);
     }
 
     void prepare(const PrepareArguments<T> &a) const { kernel_.conversions->prepare(&a); }
@@ -136,11 +156,16 @@ template <class T, class Operation> class BlockWalk {
         return false;
     }
 
+    static constexpr bool from_logits = [] {
+        if constexpr (SharesRows<T, Operation>)
+            return Operation::from_logits;
+        return false;
+    }();
     const RowsJob<T> &job_;
     const Layout &layout_;
     const KernelRow &kernel_;
     const Operation &operation_;
-    Scratch<T> scratch_;
+    Scratch<T> scratch_, block_;
 };
 
 template <class T, class Operation>
@@ -152,7 +177,7 @@ void each_block(const RowsJob<T> &job, const KernelRow &kernel, const Split &spl
     const int threads = split.of(job.rows, job.n);
     if (threads == 1)
         return BlockWalk<T, Operation>(job, layout, kernel, operation).run(0, job.rows);
-    if constexpr (requires(T *row) { operation.long_row(row, row, job.n, job.rows); }) {
+    if constexpr (SharesRows<T, Operation>) {
         if (layout.way == Way::rows && kernel.long_step && is_long_row<T>(job.n) &&
             split.shares(job.rows, job.n))
             return share_rows(job, kernel, split.of_row(job.n), operation);

@@ -27,6 +27,7 @@ namespace {
 /// Calls a kernel that writes a row for each row.
 template <class Arguments> struct Map {
     using T = typename Arguments::scalar;
+    static constexpr bool from_logits = std::same_as<Arguments, LogSoftmaxArguments<T>>;
     const KernelRow &kernel;
     T nothing;
 
@@ -48,6 +49,7 @@ template <class Arguments> class Reduce {
 
   public:
     static constexpr T nothing = 0;
+    static constexpr bool from_logits = true;
 
     Reduce(const KernelRow &kernel, T *m, T *s) : kernel(kernel), m(m), s(s) {}
 
