@@ -128,8 +128,10 @@ def calibrated(model: Model, digits: Digits, mode: str, granularity: str) -> hcc
 def with_hccs(model: Model, params: hccs.Params) -> Model:
     """Copy the model, HCCS in the place of softmax."""
     copied = copy.deepcopy(model)
-    for i, block in enumerate(copied.blocks):
-        layer = (params.scale[i], params.B[i], params.S[i], params.Dmax[i], N, params.profile)
+    shared = (params.scale, params.B, params.S, params.Dmax)
+    each_head = [np.broadcast_to(each, (len(copied.blocks), HEADS)) for each in shared]
+    for block, *of_layer in zip(copied.blocks, *each_head, strict=True):
+        layer = (*of_layer, N, params.profile)
         block.softmax = HCCSSoftmax(hccs.Params(*layer, params.mode))
     return copied
 

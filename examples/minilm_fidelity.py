@@ -156,9 +156,11 @@ class Calibrated:
         all_heads = hccs.calibrate(
             self.stats[granularity], TOKENS, profile=profile, mode=mode, granularity=granularity
         )
+        heads = self.scales[granularity].shape
+        shared = (all_heads.scale, all_heads.B, all_heads.S, all_heads.Dmax)
+        each_head = [np.broadcast_to(each, heads) for each in shared]
         layers = [
-            hccs.Params(*each, TOKENS, profile, mode)
-            for each in zip(all_heads.scale, all_heads.B, all_heads.S, all_heads.Dmax, strict=True)
+            hccs.Params(*each, TOKENS, profile, mode) for each in zip(*each_head, strict=True)
         ]
 
         def weights(x: np.ndarray, keep: np.ndarray, layer: int) -> np.ndarray:
