@@ -5,9 +5,9 @@
 // of other data in L2. Here a block is prepared and weighed while it is in L1
 // (kernels/long_row.hpp); log_softmax, whose results are made of the logits again, prepares it once
 // more and converts its results at once. The bits are those of the row as a whole. Time against
-// that, float16, AVX-512: logsumexp of 8 x 32768 0.9x and 1 x 1048576 0.6x, log_softmax 1x and
-// 0.6x. Rejected: the same for softmax, whose weights have to wait in L2 or to be taken twice (no
-// gain either way).
+// that, float16, AVX-512: logsumexp of 8 x 32768 0.9x and 1 x 1048576 0.6x, log_softmax 0.83x
+// and 0.55x. Rejected: the same for softmax, whose weights have to wait in L2 or to be taken twice
+// (no gain either way).
 #pragma once
 #include "dispatch/registry.hpp"
 #include "kernels/long_row.hpp"
