@@ -68,7 +68,7 @@ def test_no_picture_without_matplotlib(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        (("--scale", "0.25"), {"scale": 0.25, "mode": "wide"}),
+        (("--scale", "0.25"), {"scale": 0.25}),
         (("--profile", "paper", "--mode", "i8+clb", "--n", "64"), {"mode": "i8+clb", "n": 64}),
     ],
 )
