@@ -60,6 +60,9 @@ inline std::vector<int> table_row(bool words, const std::vector<int> &d,
         }
         z += e[i];
     }
+    std::vector<int> p(d.size(), 0);
+    if (z == 0) // nothing is left in the row
+        return p;
     int halvings = 0;
     while ((std::size_t{65536} << halvings) < d.size())
         ++halvings;
@@ -70,7 +73,6 @@ inline std::vector<int> table_row(bool words, const std::vector<int> &d,
     const int k = exponent - 1 + halvings + extra - bits;
     std::int64_t q = static_cast<std::int64_t>(static_cast<float>(full << extra) / mantissa + 0.5f);
     q = k < 0 ? 2 * q : q;
-    std::vector<int> p(d.size(), 0);
     for (std::size_t i = 0; i < d.size(); ++i)
         if (e[i] && k <= 16) {
             const std::int64_t round = k > 0 ? 1 << (k - 1) : 0;
