@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -19,7 +20,8 @@ namespace {
 
 /// The rows of an ISA's units, joined; never freed, since rows are handed out.
 std::span<const KernelRow> joined(std::initializer_list<const KernelTable *> tables) {
-    auto &rows = *new std::vector<KernelRow>;
+    static auto &all = *new std::deque<std::vector<KernelRow>>;
+    std::vector<KernelRow> &rows = all.emplace_back();
     for (const KernelTable *table : tables)
         rows.insert(rows.end(), table->rows, table->rows + table->count);
     return rows;
