@@ -85,8 +85,10 @@ def gaussian(kernel: fs.Kernel, shape: Any, sigma: float = 1.0, seed: int = 0) -
 def agree(a: Any, b: Any, logs: bool = False) -> bool:
     """Whether two results of `exact` differ by no more than what each may be off by.
 
-    The relative error of a sum is an absolute one of its logarithm, which may be near 0.
+    The relative error of a sum is an absolute one of its logarithm, which may be near 0; to m + log
+    s only the rounding of the result is added.
     """
     a, b = np.asarray(a), np.asarray(b)
     bound = 1e-6 if a.dtype == np.float32 else 8e-15
-    return a.dtype == b.dtype and np.allclose(a, b, rtol=bound, atol=bound * logs, equal_nan=True)
+    relative, absolute = (np.finfo(a.dtype).eps, bound) if logs else (bound, 0.0)
+    return a.dtype == b.dtype and np.allclose(a, b, rtol=relative, atol=absolute, equal_nan=True)
