@@ -37,8 +37,8 @@ PUBLIC = {*MODULES, *SIGNATURES, "softmax", "Kernel", "MaxSum", "__version__"}
 
 def modules() -> list[str]:
     """Names of the package's Python modules; those in C++ have no doctests."""
-    found = [m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if m.name != "__main__"]
-    return ["fastsoftmax", *(f"fastsoftmax.{name}" for name in found)]
+    found = [m.name for m in pkgutil.walk_packages([str(PACKAGE)], "fastsoftmax.")]
+    return ["fastsoftmax", *(name for name in found if not name.endswith("__main__"))]
 
 
 def test_public_names() -> None:

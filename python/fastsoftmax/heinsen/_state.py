@@ -1,21 +1,5 @@
-"""Softmax attention with a state of constant size: time and memory per token don't grow.
+"""The state of Heinsen attention: what tokens leave behind."""
 
-Attention of the features ``exp(q)`` and ``exp(k)`` (Heinsen, arXiv 2404.05843, eq. 1):
-
-    y = sum_t sum_i exp(q_i + k_ti) v_t / sum_t sum_i exp(q_i + k_ti)
-
-The sums over tokens t are kept for each feature i below its maximum, as online softmax keeps its
-normaliser, with the values carried along; so values of any sign are fine and nothing overflows.
-
->>> import numpy as np
->>> from fastsoftmax import heinsen
->>> state = heinsen.State((), d_k=2, d_v=1)
->>> zero = np.zeros(2, np.float32)
->>> [float(state.step(zero, zero, np.float32([v]))[0]) for v in (1, 2, 6)]
-[1.0, 1.5, 3.0]
-"""
-
-import io
 import operator
 from os import PathLike
 from typing import IO, Any, Literal, Self
@@ -25,17 +9,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_threads
-from fastsoftmax._heinsen_arrays import (
+from fastsoftmax.heinsen import _files
+from fastsoftmax.heinsen._checks import (
     checked_dtype,
-    checked_floats,
     checked_same_tokens,
     checked_size,
     checked_tokens,
-    is_half,
     log_of,
 )
-
-__all__ = ["State", "attention"]
 
 Parts = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -246,119 +227,18 @@ class State:
         return self.copy()
 
     def save(self, file: str | PathLike[str] | IO[bytes]) -> None:
-        """Write m, z and A to a ``.npz`` file."""
-        m, z, A = self._parts()
-        np.savez(file, batch_shape=np.array(self.batch_shape, np.int64), m=m, z=z, A=A)
+        """Write what the state holds to a ``.npz`` file."""
+        _files.write(self, file)
 
     @classmethod
     def load(cls, file: str | PathLike[str] | IO[bytes]) -> Self:
         """Read what `save` wrote. Nothing in the file is executed; ValueError if it is another."""
-        with np.load(file, allow_pickle=False) as found:
-            missing = {"batch_shape", "m", "z", "A"} - set(found.files)
-            if missing:
-                raise ValueError(f"no saved State: the file lacks {', '.join(sorted(missing))}")
-            batch, m, z, A = (found[name] for name in ("batch_shape", "m", "z", "A"))
-        if A.ndim != 3:
-            raise ValueError(f"no saved State: A has {A.ndim} dimensions, not 3")
-        new = cls(tuple(batch.tolist()), A.shape[1], A.shape[2], dtype=A.dtype)
-        for name, part, value in zip("mzA", new._parts(), (m, z, A), strict=True):
-            if part.shape != value.shape or part.dtype != value.dtype:
-                raise ValueError(f"no saved State: {name} is {value.dtype} {value.shape}")
-            part[...] = value
-        return new
+        return _files.read(cls, file)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the bytes that `save` writes."""
-        file = io.BytesIO()
-        self.save(file)
-        return _from_bytes, (file.getvalue(),)
+        return _files.from_bytes, (type(self), _files.to_bytes(self))
 
     def __repr__(self) -> str:
         """Shape and dtype."""
         return f"State({self.batch_shape}, d_k={self.d_k}, d_v={self.d_v}, dtype={self.dtype})"
-
-
-def _from_bytes(data: bytes) -> State:
-    return State.load(io.BytesIO(data))
-
-
-def attention(
-    q: object,
-    k: object,
-    v: object,
-    *,
-    causal: bool = True,
-    state: State | None = None,
-    return_state: bool = False,
-    log_output: bool = False,
-    threads: int | None = None,
-    isa: str | None = None,
-) -> Any:
-    """Heinsen attention of whole sequences, in memory of one state beside inputs and result.
-
-    Parameters
-    ----------
-    q, k, v : ndarray of float
-        ``[*batch, n_q, d_k]``, ``[*batch, n, d_k]``, ``[*batch, n, d_v]``. Halves are computed in
-        float32. ``n_q`` may differ from ``n`` unless `causal`.
-    causal : bool
-        Query t sees tokens 0..t and what `state` has seen; otherwise every query sees all.
-    state : State, optional
-        What came before; it is not changed.
-    return_state : bool
-        Return ``(y, state after the last token)``.
-    log_output : bool
-        Return log y; ValueError if an answer is negative.
-    threads : int, optional
-        At most so many, over batch and heads. Bits don't depend on it.
-    isa : str, optional
-        For tests.
-
-    Returns
-    -------
-    ndarray
-        ``[*batch, n_q, d_v]`` in the dtype of `q`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For arrays or a state that don't fit together, named in the message.
-
-    Notes
-    -----
-    Error bound, edge inputs and source are those of `State`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> zeros, values = np.zeros((3, 2), np.float32), np.float32([[1], [2], [6]])
-    >>> attention(zeros, zeros, values).ravel().tolist()
-    [1.0, 1.5, 3.0]
-    """
-    queries, keys = checked_floats(q, "q"), checked_floats(k, "k")
-    values = checked_floats(v, "v")
-    for name, array in (("q", queries), ("k", keys), ("v", values)):
-        if array.ndim < 2:
-            raise ValueError(f"{name} has shape {array.shape}; wanted [*batch, n, width]")
-    dtype = np.dtype(np.float32) if is_half(queries) else queries.dtype
-    if state is None:
-        after = State(keys.shape[:-2], keys.shape[-1], values.shape[-1], dtype=dtype)
-    elif isinstance(state, State):
-        after = state.copy()
-    else:
-        raise TypeError(f"state must be a heinsen.State, not {type(state).__name__}")
-    for name, array in (("q", queries), ("k", keys), ("v", values)):
-        if array.ndim != len(after.batch_shape) + 2:
-            raise ValueError(
-                f"{name} has shape {array.shape}; the batch is {after.batch_shape}, so it needs "
-                f"{len(after.batch_shape) + 2} dimensions"
-            )
-    if causal:
-        y = after._steps(queries, keys, values, threads, isa)
-    else:
-        after.attend(queries[..., :0, :])  # refuses a q that doesn't fit before anything is done
-        after.update(keys, values, threads=threads, isa=isa)
-        y = after.attend(queries, threads=threads, isa=isa)
-    y = log_of(y) if log_output else y
-    y = y.astype(queries.dtype, copy=False)
-    return (y, after) if return_state else y
