@@ -31,7 +31,11 @@ SIGNATURES = {
 }
 MODULES = {"hccs", "heinsen", "int8", "reference"}
 #: What a module is for, if not for all users: it can't be imported without it.
-EXTRAS = {"fastsoftmax.torch": "torch"}
+EXTRAS = {
+    "fastsoftmax.torch": "torch",
+    "fastsoftmax.heinsen.torch": "torch",
+    "fastsoftmax.heinsen._torch_gradient": "torch",
+}
 PUBLIC = {*MODULES, *SIGNATURES, "softmax", "Kernel", "MaxSum", "__version__"}
 
 

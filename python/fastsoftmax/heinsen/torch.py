@@ -1,0 +1,173 @@
+"""Heinsen attention in PyTorch: forward by the compiled kernels, and a gradient.
+
+The extra ``fastsoftmax[torch]`` brings PyTorch; nothing else in the package imports this module.
+"""
+
+from typing import Any
+
+from fastsoftmax.heinsen._attention import attention
+from fastsoftmax.heinsen._state import State
+
+try:
+    import torch
+except ModuleNotFoundError as missing:
+    raise ImportError(
+        f"fastsoftmax.heinsen.torch needs PyTorch ({missing}): pip install 'fastsoftmax[torch]'"
+    ) from missing
+
+from fastsoftmax.heinsen import _torch_gradient
+
+__all__ = ["Attention"]
+
+
+class Attention(torch.nn.Module):
+    """Softmax attention of exp features with constant cost per token, for training.
+
+    Forward it is `heinsen.attention`. Backward it is the gradient in closed form, from the first
+    chunk of tokens to the last and back again: beside arguments and results it takes the memory
+    of two states and of a chunk, so memory grows with n and never with n*d_k*d_v or n^2. It has
+    no parameters; project to q, k and v before it. exp(q) and exp(k) need no scale.
+
+    Parameters
+    ----------
+    is_causal : bool
+        Query t sees tokens 0..t; otherwise every query sees all.
+
+    Attributes
+    ----------
+    state : heinsen.State or None
+        What the last call left behind.
+
+    Raises
+    ------
+    ImportError
+        When `fastsoftmax.heinsen.torch` is imported without PyTorch.
+
+    Notes
+    -----
+    Errors of answers and the meaning of -inf, NaN and +inf are those of `heinsen.State`; where an
+    answer is NaN its gradients are, too. Gradients are exact for q and k anywhere in +-1e4 but for
+    roundings in the dtype of the tensors. A second derivative exists; while it is recorded, memory
+    grows by two states for every 64 tokens.
+
+    Kernels run on the CPU: forward, tensors elsewhere pay for copies there and back. Backward runs
+    where they are.
+
+    References
+    ----------
+    Heinsen, "Softmax Attention with Constant Cost per Token", arXiv 2404.05843. Arguments are
+    those of its `LogAttention`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> q, k = torch.zeros(3, 2), torch.zeros(3, 2)
+    >>> v = torch.tensor([[1.0], [2.0], [6.0]], requires_grad=True)
+    >>> y = Attention()(q, k, v)
+    >>> y.flatten().tolist()
+    [1.0, 1.5, 3.0]
+    >>> y[2].backward()
+    >>> [round(value, 4) for value in v.grad.flatten().tolist()]
+    [0.3333, 0.3333, 0.3333]
+    """
+
+    def __init__(self, is_causal: bool = True) -> None:
+        super().__init__()
+        self.is_causal = is_causal
+        self.state: State | None = None
+
+    def extra_repr(self) -> str:
+        """Name the order."""
+        return f"is_causal={self.is_causal}"
+
+    def forward(self, q: Any, k: Any, v: Any, using_prev_context: bool = False) -> Any:
+        """Mix values.
+
+        Parameters
+        ----------
+        q, k, v : tensor
+            ``[*batch, n_q, d_k]``, ``[*batch, n, d_k]``, ``[*batch, n, d_v]``, of one floating
+            dtype; halves are computed in float32. Batches broadcast.
+        using_prev_context : bool
+            See also all tokens of the calls before, up to the last one without it. They are
+            constants: no gradient reaches them.
+
+        Returns
+        -------
+        tensor
+            ``[*batch, n_q, d_v]`` in the dtype of `q`.
+
+        Raises
+        ------
+        TypeError
+            For anything but floating tensors of one dtype.
+        ValueError
+            For shapes that don't fit together, or if there is no context or one of other shape.
+        """
+        for name, tensor in (("q", q), ("k", k), ("v", v)):
+            _check(name, tensor, q.dtype if isinstance(q, torch.Tensor) else None)
+        before = self.state if using_prev_context else None
+        if using_prev_context and before is None:
+            raise ValueError(
+                "using_prev_context=True, but there was no call before this one; make the first "
+                "one without it"
+            )
+        computed = q.dtype in (torch.float32, torch.float64)
+        wide = (q, k, v) if computed else (q.float(), k.float(), v.float())
+        return _Attention.apply(*_broadcast(*wide), self, before).to(q.dtype)
+
+
+def _check(name: str, tensor: Any, dtype: Any) -> None:
+    if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+        kind = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+        raise TypeError(f"{name} must be a floating tensor, not {kind}")
+    if tensor.dtype != dtype:
+        raise TypeError(f"q is {dtype}, {name} is {tensor.dtype}; convert one of them")
+    if tensor.ndim < 2:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; wanted [*batch, n, width]")
+
+
+def _broadcast(q: Any, k: Any, v: Any) -> tuple[Any, ...]:
+    shapes = [tuple(tensor.shape) for tensor in (q, k, v)]
+    try:
+        batch = torch.broadcast_shapes(*(shape[:-2] for shape in shapes))
+    except RuntimeError:
+        raise ValueError(
+            "the batches of q {}, k {} and v {} don't broadcast".format(*shapes)
+        ) from None
+    return tuple(tensor.expand(*batch, *tensor.shape[-2:]) for tensor in (q, k, v))
+
+
+def _sums(state: State | None, q: Any, v: Any) -> _torch_gradient.Sums:
+    """Return what a state has seen, as the gradient wants it."""
+    batch, d_k, d_v = q.shape[:-2], q.shape[-1], v.shape[-1]
+    before = State(tuple(batch), d_k, d_v, dtype=_name(v)) if state is None else state
+    m, z, A = (torch.from_numpy(part).to(v.device) for part in before._parts())
+    sums = torch.cat([A, z[..., None]], -1).reshape(*batch, d_k, d_v + 1)
+    return _torch_gradient.Sums(m.double().reshape(*batch, 1, d_k), sums)
+
+
+def _name(tensor: Any) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+class _Attention(torch.autograd.Function):
+    """What autograd calls; the module keeps the state."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Any, k: Any, v: Any, module: Attention, before: State | None) -> Any:
+        arrays = (tensor.detach().cpu().numpy() for tensor in (q, k, v))
+        answers, module.state = attention(
+            *arrays, causal=module.is_causal, state=before, return_state=True
+        )
+        y = torch.from_numpy(answers).to(q.device)
+        ctx.save_for_backward(q, k, v, y)
+        ctx.before, ctx.causal = before, module.is_causal
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> tuple[Any, ...]:
+        q, k, v, y = ctx.saved_tensors
+        rule = _torch_gradient.causal if ctx.causal else _torch_gradient.joint
+        found = rule(_torch_gradient.Tokens(q, k, v, y, g), _sums(ctx.before, q, v))
+        return *found, None, None
