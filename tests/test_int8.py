@@ -100,6 +100,30 @@ def test_error_is_what_it_says() -> None:
             assert np.abs(words - 32767 * exact).sum(-1).max() / 65534 <= 6e-4 * max(1, n / 64)
 
 
+def test_plain_calls_are_left_to_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contiguous rows, broadcast masks and heads need no second look in Python."""
+
+    def unexpected(x: Any) -> Any:
+        raise AssertionError("the core refused a plain call")
+
+    for module in (fs.hccs, fs.int8):
+        monkeypatch.setattr(module, "checked_logits", unexpected)
+    x = logits((2, 3, 4, 64))
+    keep = x[:1, :1, :1] > 0
+    one, paper = fs.hccs.Params(0.1, 400, 6, 63, 64), fs.hccs.Params(0.1, 500, 7, 63, 64, "paper")
+    many = fs.hccs.Params(0.1, [400, 500, 512], 6, 63, 64)
+    for mask in (None, keep):
+        for heads in (one, many):
+            assert fs.hccs.softmax(x, heads, mask=mask).dtype == np.int16
+        for dtype in RESULTS:
+            out = np.empty(x.shape, dtype)
+            assert fs.hccs.softmax(x, many, mask=mask, out_dtype=dtype, out=out) is out
+            for scale in (0.1, np.array([0.1, 0.2, 0.3])):
+                assert fs.int8.softmax(x, scale, mask=mask, out_dtype=dtype, out=out) is out
+    for mode in fs.variants("hccs")[1:]:
+        assert fs.hccs.softmax(x, paper, mode=mode, axis=3).shape == x.shape
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [

@@ -14,8 +14,17 @@ Numpy *numpy;
 NB_MODULE(_core, module) {
     using namespace fastsoftmax::python;
     const nb::object np = nb::module_::import_("numpy");
-    numpy = new Numpy{np.attr("ndarray"), np.attr("empty"),   np.attr("empty_like"),
-                      np.attr("float32"), np.attr("float64"), np.attr("int64")};
+    const nb::object int16 = np.attr("int16"), uint8 = np.attr("uint8"), dtype = np.attr("dtype");
+    numpy = new Numpy{np.attr("ndarray"),
+                      np.attr("empty"),
+                      np.attr("empty_like"),
+                      np.attr("float32"),
+                      np.attr("float64"),
+                      np.attr("int64"),
+                      int16,
+                      uint8,
+                      dtype(int16),
+                      dtype(uint8)};
     add_heinsen(module);
     add_int8(module);
     add_operations(module);

@@ -1,6 +1,6 @@
 from typing import Any, Literal
 
-from numpy import float32, float64, int8, int32, uint8
+from numpy import float32, float64, int32
 from numpy.typing import NDArray
 
 Floats = NDArray[float32] | NDArray[float64]
@@ -88,23 +88,28 @@ def heinsen(
 def heinsen_start(states: Floats, d_k: int, d_v: int, zeros: bool) -> None: ...
 def heinsen_size(d_k: int, d_v: int) -> int: ...
 def hccs(
-    x: NDArray[int8],
-    mask: NDArray[uint8] | None,
-    out: NDArray[Any],
+    x: object,
+    out: object,
+    dtype: object,
     heads: NDArray[int32],
-    mode: str,
-    threads: int,
-    isa: str,
-) -> None: ...
+    n: int,
+    mode: object,
+    mask: object,
+    axis: object,
+    threads: object,
+    isa: object,
+) -> NDArray[Any] | Literal[False]: ...
 def int8_softmax(
-    x: NDArray[int8],
-    mask: NDArray[uint8] | None,
-    out: NDArray[Any],
-    scales: NDArray[float64],
-    table: str,
-    threads: int,
-    isa: str,
-) -> None: ...
+    x: object,
+    out: object,
+    dtype: object,
+    scale: object,
+    table: object,
+    mask: object,
+    axis: object,
+    threads: object,
+    isa: object,
+) -> NDArray[Any] | Literal[False]: ...
 def hccs_problem(B: int, S: int, Dmax: int, mode: str, n: int) -> str: ...
 def surrogate_text() -> dict[str, tuple[str, str, str]]: ...
 def kernels() -> list[dict[str, Any]]: ...

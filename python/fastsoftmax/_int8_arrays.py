@@ -50,7 +50,7 @@ def checked_out_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     wanted = np.dtype(dtype)
     if wanted not in _RESULTS:
         raise TypeError(f"out_dtype is {wanted}; it may be int16 or uint8")
-    return wanted
+    return _RESULTS[_RESULTS.index(wanted)]  # the core knows these two objects
 
 
 def for_rows(
@@ -58,9 +58,8 @@ def for_rows(
 ) -> NDArray[Any]:
     """Parameters of heads as those of rows, whose last dimension shares them; `each` is one's."""
     shape = parameters.shape[: parameters.ndim - len(each)]
-    if not shape:  # one for all rows: strides of 0, without broadcast_to's 3 us
-        strides = (0,) * len(rows) + parameters.strides
-        return np.ndarray((*rows, *each), parameters.dtype, parameters, strides=strides)
+    if not shape:
+        return np.broadcast_to(parameters, (*rows, *each))
     heads = parameters.reshape((*shape, 1, *each))
     if len(shape) < max(len(rows), 1):
         try:
@@ -87,22 +86,15 @@ class Job:
     """The arrays of one call: axis last, elements of a row side by side."""
 
     x: NDArray[np.int8]
-    mask: NDArray[np.uint8] | None
+    mask: NDArray[np.bool_] | None
     out: NDArray[Any]
     result: NDArray[Any]  #: what the caller gets
     direct: bool  #: whether `out` is `result` itself
-    threads: int
-    isa: str
 
     @property
     def rows(self) -> tuple[int, ...]:
         """Every dimension but the axis."""
         return self.x.shape[:-1]
-
-    @property
-    def n(self) -> int:
-        """Length of the axis."""
-        return int(self.x.shape[-1])
 
     def finish(self, axis: int) -> NDArray[Any]:
         """Copy the results to where they belong if they were written elsewhere."""
@@ -126,12 +118,12 @@ def job_of(
         raise ValueError(
             f"isa is empty; leave it out or pass one of: {', '.join(_core.isas(False))}"
         )
-    count = checked_threads(threads) or 0
+    checked_threads(threads)
     result = (
         np.empty_like(x, dtype=dtype, subok=False) if out is None else _checked_out(out, x, dtype)
     )
     rows = _adjacent_rows(x, axis)
-    kept = None if keep is None else _adjacent_rows(keep, axis).view(np.uint8)
+    kept = None if keep is None else _adjacent_rows(keep, axis)
     target = _last(result, axis)
     shared = out is not None and (
         np.may_share_memory(x, result) or (keep is not None and np.may_share_memory(keep, result))
@@ -139,7 +131,7 @@ def job_of(
     direct = _adjacent(target) and target.flags.aligned and not shared
     if not direct:
         target = np.empty(target.shape, dtype)
-    return Job(rows, kept, target, result, direct, count, isa if isinstance(isa, str) else "")
+    return Job(rows, kept, target, result, direct)
 
 
 def _adjacent_rows(array: NDArray[Any], axis: int) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_array, checked_name, checked_threads
+from fastsoftmax._calls import finished
 from fastsoftmax._hccs_calibration import calibrate
 from fastsoftmax._hccs_params import WIDE, Params
 from fastsoftmax._hccs_stats import HeadStats
@@ -98,13 +99,20 @@ def softmax(
     >>> softmax(np.array([10, 10, -20, -128], dtype=np.int8), head).tolist()
     [12579, 12579, 6918, 692]
     """
+    if isinstance(params, Params):
+        result = _core.hccs(
+            x, out, out_dtype, params.heads, params.n, mode, mask, axis, threads, isa
+        )
+        if result is not False:
+            return result
     logits = checked_logits(x)
     along = axis_of(axis, logits.ndim)
     mode = checked_variant(mode, "mode", "hccs")
     heads = _heads_for(params, mode, logits.shape[along])
-    job = job_of(logits, mask, out, _dtype_of(mode, out_dtype), along, threads, isa)
-    rows = for_rows(heads, job.rows, "params", (3,))
-    _core.hccs(job.x, job.mask, job.out, rows, mode, job.threads, job.isa)
+    dtype = _dtype_of(mode, out_dtype)
+    job = job_of(logits, mask, out, dtype, along, threads, isa)
+    for_rows(heads, job.rows, "params", (3,))  # refuses those that don't fit
+    finished(_core.hccs(job.x, job.out, dtype, heads, params.n, mode, job.mask, -1, threads, isa))
     return job.finish(along)
 
 

@@ -1,12 +1,12 @@
 """Softmax of int8 logits by a table of exp: no calibration, integers throughout."""
 
-from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastsoftmax import _core
+from fastsoftmax._calls import finished
 from fastsoftmax._int8_arrays import (
     axis_of,
     checked_logits,
@@ -80,23 +80,22 @@ def softmax(
     >>> softmax(np.array([30, 30, 0, -128], dtype=np.int8), 0.1).tolist()
     [124, 124, 6, 0]
     """
+    result = _core.int8_softmax(x, out, out_dtype, scale, table, mask, axis, threads, isa)
+    if result is not False:
+        return result
     logits = checked_logits(x)
     along = axis_of(axis, logits.ndim)
     dtype = checked_out_dtype(out_dtype)
-    known = _core.variants("int8")
-    if isinstance(table, str) and table == "auto":
-        table = known[0] if dtype == np.uint8 else known[-1]
-    table = checked_variant(table, "table", "int8")
+    if not isinstance(table, str) or table != "auto":
+        table = checked_variant(table, "table", "int8")
     try:
         scales = np.asarray(scale, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
-    # NumPy's reductions take 5 us for one number, as long as 100,000 elements of logits
-    single = scales.ndim == 0
-    good = 0 < float(scales) < inf if single else ((scales > 0) & (scales < inf)).all()
-    if not good:
+    if not ((scales > 0) & (scales < np.inf)).all():
         raise ValueError("scale must be finite and above 0 everywhere")
     job = job_of(logits, mask, out, dtype, along, threads, isa)
-    rows = for_rows(scales, job.rows, "the scales")
-    _core.int8_softmax(job.x, job.mask, job.out, rows, table, job.threads, job.isa)
+    for_rows(scales, job.rows, "the scales")  # refuses those that don't fit
+    each = np.ascontiguousarray(scales).reshape(scales.shape)
+    finished(_core.int8_softmax(job.x, job.out, dtype, each, table, job.mask, -1, threads, isa))
     return job.finish(along)

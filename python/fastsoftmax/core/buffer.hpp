@@ -15,10 +15,23 @@ namespace nb = nanobind;
 /// Filled when the module is imported, never freed: its types outlive us.
 struct Numpy {
     nb::object ndarray, empty, empty_like, float32, float64, int64;
+    nb::object int16, uint8, int16_dtype, uint8_dtype; // types of numbers, and their dtypes
 };
 extern Numpy *numpy;
 
-enum class Element { none, float32, float64, float16, word, boolean, int64 };
+enum class Element {
+    none,
+    float32,
+    float64,
+    float16,
+    word,
+    boolean,
+    int8,
+    uint8,
+    int16,
+    int32,
+    int64
+};
 
 /// A buffer of an exact ndarray of native elements that we know, given back at the end.
 class Buffer {
@@ -41,6 +54,10 @@ class Buffer {
                    : format == "e" ? Element::float16
                    : format == "H" ? Element::word
                    : format == "?" ? Element::boolean
+                   : format == "b" ? Element::int8
+                   : format == "B" ? Element::uint8
+                   : format == "h" ? Element::int16
+                   : format == "i" ? Element::int32
                    : format == "l" ? Element::int64
                                    : Element::none;
     }
@@ -68,6 +85,8 @@ class Buffer {
     }
     template <class T> T *data() const { return static_cast<T *>(view_.buf); }
 
+    /// Whether elements lie in C order without gaps.
+    bool packed() const { return PyBuffer_IsContiguous(&view_, 'C') != 0; }
     bool same_layout(const Buffer &other) const {
         return view_.buf == other.view_.buf && std::ranges::equal(strides(), other.strides());
     }
@@ -89,7 +108,7 @@ class Buffer {
         return {low, high + static_cast<std::uintptr_t>(view_.itemsize)};
     }
 
-    Py_buffer view_;
+    Py_buffer view_{};
     bool held_ = false;
     Element element_ = Element::none;
 };

@@ -1,90 +1,182 @@
-// The int8 operations. Python has prepared their arguments: the axis last, elements of a row side
-// by side, parameters for every row (with strides of 0 where rows share them).
+// The int8 operations, on rows whose elements lie side by side along the last axis. Anything else
+// is left to Python, which prepares it and calls again, or says what is wrong.
 #include "fastsoftmax/int8.hpp"
+#include "adaptation.hpp"
+#include "dispatch/registry.hpp"
+#include "kernels/arguments.hpp"
 #include "module.hpp"
 #include "options.hpp"
 
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
-#include <optional>
+#include <cmath>
 
 namespace fastsoftmax::python {
 namespace {
 
-template <class T> using Given = nb::ndarray<nb::numpy, const T, nb::device::cpu>;
-using Logits = Given<std::int8_t>;
-using Mask = std::optional<Given<std::uint8_t>>;
-using Result = nb::ndarray<nb::numpy, nb::device::cpu>;
+/// Names of an operation's variants, never freed.
+template <class Arguments> const std::vector<std::string> &variants() {
+    static const auto &names = *new std::vector<std::string>(variants_of(Arguments::op));
+    return names;
+}
 
-/// An ndarray as the C++ API takes it; the last `leave` dimensions belong to an element.
-struct Layout {
-    std::vector<std::size_t> shape;
-    std::vector<std::ptrdiff_t> strides;
+/// What `dtype` names, `own` for None, none for anything but results.
+Element result_of(nb::handle dtype, Element own) {
+    if (dtype.is_none())
+        return own;
+    if (dtype.is(numpy->uint8_dtype) || dtype.is(numpy->uint8))
+        return Element::uint8;
+    return dtype.is(numpy->int16_dtype) || dtype.is(numpy->int16) ? Element::int16 : Element::none;
+}
 
-    template <class A> explicit Layout(const A &array, std::size_t leave = 0) {
-        for (std::size_t i = 0; i + leave < array.ndim(); ++i) {
-            shape.push_back(array.shape(i));
-            strides.push_back(array.stride(i) * static_cast<std::ptrdiff_t>(array.itemsize()));
+bool adjacent(const Buffer &array, std::size_t size) {
+    return array.shape().back() <= 1 || array.strides().back() == static_cast<std::ptrdiff_t>(size);
+}
+
+/// Logits, mask and options. `ready` says whether they are of the well-formed kind.
+class Int8Call {
+  public:
+    Int8Call(nb::handle logits, nb::handle mask, nb::handle variant, nb::handle axis,
+             nb::handle threads, nb::handle isa)
+        : x(logits, false), logits_(logits) {
+        if (x.element() != Element::int8 || x.dimensions() == 0 || !adjacent(x, 1) ||
+            !read_options(variant, isa, threads, options) ||
+            axis_of(axis, x.dimensions()) + 1 != static_cast<std::ptrdiff_t>(x.dimensions()))
+            return;
+        rows = x.shape().first(x.dimensions() - 1);
+        if (!mask.is_none()) {
+            mask_.emplace(mask, false);
+            if (mask_->element() != Element::boolean || !mask_to_.fit(*mask_, x.shape()))
+                return;
+            kept_ = mask_to_.array<const std::uint8_t>(*mask_);
+            if (x.shape().back() > 1 && kept_.strides.back() != 1)
+                return;
         }
+        ready = true;
     }
-    template <class T> Array<T> of(void *data) const {
-        return {static_cast<T *>(data), shape, strides};
+
+    /// Strides of parameters that the rows of a head share, in bytes; false if they don't fit. The
+    /// last `leave` dimensions are one head's.
+    bool fit(const Buffer &heads, std::size_t leave, std::vector<std::ptrdiff_t> &strides) const {
+        strides.assign(rows.size(), 0);
+        const std::size_t own = heads.dimensions() - leave;
+        if (own > 0 && own >= rows.size())
+            return false;
+        for (std::size_t i = 0, at = rows.size() - own - (own > 0); i < own; ++i, ++at)
+            if (heads.shape()[i] != 1) {
+                if (heads.shape()[i] != rows[at])
+                    return false;
+                strides[at] = heads.strides()[i];
+            }
+        return true;
     }
+
+    /// Calls f(x, mask, y); y is `out` or a new array. False if `out` isn't the array to write to.
+    template <class F> nb::object write(nb::handle out, Element type, const F &f) const {
+        const bool bytes = type == Element::uint8;
+        const nb::object result =
+            !out.is_none()
+                ? nb::borrow(out)
+                : numpy->empty_like(logits_, bytes ? numpy->uint8_dtype : numpy->int16_dtype);
+        const Buffer y(result, true);
+        const auto misplaced = [](auto place) { return place % sizeof(std::int16_t) != 0; };
+        if (y.element() != type || !std::ranges::equal(x.shape(), y.shape()) ||
+            !adjacent(y, bytes ? 1 : 2) ||
+            (!bytes && (misplaced(reinterpret_cast<std::uintptr_t>(y.data<void>())) ||
+                        std::ranges::any_of(y.strides(), misplaced))) ||
+            (!out.is_none() && (x.overlaps(y) || (mask_ && mask_->overlaps(y)))))
+            return nb::borrow(Py_False);
+        run(x.elements(), [&] {
+            const auto logits = x.array<const std::int8_t>();
+            if (bytes)
+                f(logits, kept_, y.array<std::uint8_t>());
+            else
+                f(logits, kept_, y.array<std::int16_t>());
+        });
+        return result;
+    }
+
+    Buffer x;
+    Options options;
+    std::span<const std::size_t> rows; ///< extents of all dimensions but the axis
+    bool ready = false;
+
+  private:
+    nb::handle logits_;
+    std::optional<Buffer> mask_;
+    Broadcast mask_to_;
+    int8::Mask kept_{};
 };
 
-template <class T> Array<const T> constant(const Layout &layout, const void *data) {
-    return layout.of<const T>(const_cast<void *>(data));
-}
-
-/// Calls f(x, mask, y) with y of the type that `out` has.
-template <class F> void with_arrays(const Logits &x, const Mask &mask, Result &out, const F &f) {
-    const Layout xs(x), ys(out);
-    const std::optional<Layout> ms = mask ? std::optional(Layout(*mask)) : std::nullopt;
-    int8::Mask kept{};
-    if (mask)
-        kept = constant<std::uint8_t>(*ms, mask->data());
-    const Array<const std::int8_t> logits = constant<std::int8_t>(xs, x.data());
-    run(x.size(), [&] {
-        if (out.dtype() == nb::dtype<std::uint8_t>())
-            f(logits, kept, ys.of<std::uint8_t>(out.data()));
-        else if (out.dtype() == nb::dtype<std::int16_t>())
-            f(logits, kept, ys.of<std::int16_t>(out.data()));
-        else
-            throw std::invalid_argument("out must be uint8 or int16");
+/// `heads` holds B, S, Dmax in its last dimension, for rows of `calibrated` or of any length.
+nb::object hccs(nb::handle x, nb::handle out, nb::handle dtype, nb::handle heads,
+                std::size_t calibrated, nb::handle mode, nb::handle mask, nb::handle axis,
+                nb::handle threads, nb::handle isa) {
+    const Int8Call call(x, mask, mode, axis, threads, isa);
+    const Buffer parameters(heads, false);
+    if (!call.ready || parameters.element() != Element::int32 || !parameters.packed() ||
+        parameters.dimensions() == 0 || parameters.shape().back() != 3)
+        return nb::borrow(Py_False);
+    const std::string_view name = call.options.variant;
+    const bool wide = name == "wide", bytes = name.starts_with("i8");
+    const Element own = bytes ? Element::uint8 : Element::int16, type = result_of(dtype, own);
+    const std::size_t n = call.x.shape().back();
+    std::vector<std::ptrdiff_t> strides;
+    if (std::ranges::find(variants<HccsArguments>(), name) == variants<HccsArguments>().end() ||
+        type == Element::none || (!wide && (type != own || n != calibrated)) ||
+        !call.fit(parameters, 1, strides))
+        return nb::borrow(Py_False);
+    const Array<const int8::Head> each{parameters.data<const int8::Head>(), call.rows, strides};
+    const auto fails = [&](const int8::Head &head) {
+        return !int8::problem_of(head, name, n).empty();
+    };
+    if (n > 0 && std::any_of(each.data, each.data + parameters.elements() / 3, fails))
+        return nb::borrow(Py_False);
+    return call.write(out, type, [&](auto logits, auto kept, auto y) {
+        int8::hccs(logits, kept, y, each, call.options);
     });
 }
 
-void hccs(const Logits &x, const Mask &mask, Result out, const Given<std::int32_t> &heads,
-          const std::string &mode, int threads, const std::string &isa) {
-    if (heads.ndim() == 0 || heads.shape(heads.ndim() - 1) != 3 ||
-        heads.stride(heads.ndim() - 1) != 1)
-        throw std::invalid_argument("parameters must be B, S, Dmax in the last dimension");
-    const Layout layout(heads, 1);
-    const Options options{.variant = mode, .isa = isa, .threads = threads};
-    with_arrays(x, mask, out, [&](auto logits, auto kept, auto y) {
-        int8::hccs(logits, kept, y, constant<int8::Head>(layout, heads.data()), options);
-    });
-}
-
-void softmax(const Logits &x, const Mask &mask, Result out, const Given<double> &scales,
-             const std::string &table, int threads, const std::string &isa) {
-    const Layout layout(scales);
-    const Options options{.variant = table, .isa = isa, .threads = threads};
-    with_arrays(x, mask, out, [&](auto logits, auto kept, auto y) {
-        int8::softmax(logits, kept, y, constant<double>(layout, scales.data()), options);
-    });
+nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle scale,
+                   nb::handle table, nb::handle mask, nb::handle axis, nb::handle threads,
+                   nb::handle isa) {
+    Int8Call call(x, mask, table, axis, threads, isa);
+    const Element type = result_of(dtype, Element::none);
+    if (!call.ready || type == Element::none)
+        return nb::borrow(Py_False);
+    const std::vector<std::string> &names = variants<ByteTableArguments>();
+    if (call.options.variant == "auto")
+        call.options.variant = type == Element::uint8 ? names.front() : names.back();
+    else if (std::ranges::find(names, call.options.variant) == names.end())
+        return nb::borrow(Py_False);
+    const auto good = [](double value) { return value > 0 && std::isfinite(value); };
+    std::vector<std::ptrdiff_t> strides(call.rows.size(), 0);
+    const auto write = [&](const double *scales) {
+        return call.write(out, type, [&](auto logits, auto kept, auto y) {
+            int8::softmax(logits, kept, y, {scales, call.rows, strides}, call.options);
+        });
+    };
+    if (PyFloat_CheckExact(scale.ptr())) {
+        const double value = PyFloat_AS_DOUBLE(scale.ptr());
+        return good(value) ? write(&value) : nb::borrow(Py_False);
+    }
+    const Buffer scales(scale, false);
+    const auto *all = scales.data<const double>();
+    if (!scales.is_double() || !scales.packed() || !call.fit(scales, 0, strides) ||
+        !std::all_of(all, all + scales.elements(), good))
+        return nb::borrow(Py_False);
+    return write(all);
 }
 
 } // namespace
 
 void add_int8(nb::module_ &module) {
-    const auto given = [](const char *name) { return nb::arg(name).noconvert(); };
-    module.def("hccs", &hccs, given("x"), given("mask").none(), given("out"), given("heads"),
-               nb::arg("mode"), nb::arg("threads"), nb::arg("isa"));
-    module.def("int8_softmax", &softmax, given("x"), given("mask").none(), given("out"),
-               given("scales"), nb::arg("table"), nb::arg("threads"), nb::arg("isa"));
+    // None has to come through everywhere: saying what is wrong with it is left to Python
+    const auto any = [](const char *name) { return nb::arg(name).none(); };
+    module.def("hccs", &hccs, any("x"), any("out"), any("dtype"), any("heads"), nb::arg("n"),
+               any("mode"), any("mask"), any("axis"), any("threads"), any("isa"));
+    module.def("int8_softmax", &softmax, any("x"), any("out"), any("dtype"), any("scale"),
+               any("table"), any("mask"), any("axis"), any("threads"), any("isa"));
     module.def("hccs_problem", [](int b, int s, int Dmax, const std::string &mode, std::size_t n) {
         return int8::problem_of({b, s, Dmax}, mode, n);
     });
