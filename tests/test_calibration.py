@@ -56,21 +56,29 @@ def test_as_good_as_exhaustive_search(sigma: float, scale: float) -> None:
         assert value <= 1.001 * exhaustive(x, scale, n) + 1e-12
 
 
-@pytest.mark.parametrize("sigma", [0.5, 2, 4])
-def test_wide_is_as_good_as_a_fine_grid(sigma: float) -> None:
-    """Nothing on a fine grid of Dmax and S/B is better by more than 0.1 %."""
-    x = some((16, 64), 2, sigma)
-    stats = hccs.HeadStats()
+@pytest.mark.parametrize(("sigma", "scale"), [(0.5, 0.3), (2, 0.8), (4, 2), (1, 3)])
+def test_wide_is_as_good_as_exhaustive_search(sigma: float, scale: float) -> None:
+    """Rows of a few distances, and B of ten bits: all B, S and Dmax, by the exact divergence."""
+    n = 1 << 21  # n*B < 2^31
+    x = some((4, 40), 2, sigma)
+    stats = hccs.HeadStats(scale)
     stats.update(x)
-    found = hccs.calibrate(stats, 64)
-    scale = float(found.scale)
-    value = divergence(x, scale, int(found.B), int(found.S), int(found.Dmax))
-    best = np.inf
-    for D in range(1, 256, 2):
-        S = 32766 // D // np.linspace(1, 3, 40)
-        for slope in np.unique(S.astype(int)):
-            best = min(best, float(divergence(x, scale, 32767, int(slope), D)))
-    assert value <= 1.001 * best
+    found = hccs.calibrate(stats, n)
+    value = float(divergence(x, scale, int(found.B), int(found.S), int(found.Dmax)))
+    p, d = terms(x, scale)
+    last, most, least = int(d.max()), ((1 << 31) - 1) // n, np.inf
+    assert last < 14
+    for D in range(1, last + 1):  # beyond the last distance nothing changes
+        clipped = np.minimum(d, D)
+        B, S = np.meshgrid(np.arange(1, most + 1), np.arange((most - 1) // D + 1))
+        valid = B - S * D >= 1
+        rho = np.unique(S[valid] / B[valid])
+        mass = np.array([p[clipped == k].sum() for k in range(D + 1)])
+        scores = np.log(1 - rho[:, None] * np.arange(D + 1))
+        sums = np.log(1 - rho[:, None] * clipped.mean(axis=-1)).sum(axis=-1)
+        least = min(least, float((sums - scores @ mass).min()))
+    entropy = (p * np.log(p * d.shape[-1])).sum()
+    assert value <= 1.001 * (entropy + least) / len(x) + 1e-12
 
 
 def test_merged_is_whole_and_masked_is_absent(tmp_path: Path) -> None:

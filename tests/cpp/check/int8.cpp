@@ -51,7 +51,7 @@ std::int8_t logit(Random &g, int kind) {
 }
 
 Batch batch(Random &g, std::size_t n) {
-    const int most = n > 2000 ? 2 : n > 300 ? 18 : 40;
+    const int most = n > 2000 ? 2 : n > 300 ? 18 : 70;
     const std::size_t rows = static_cast<std::size_t>(g.between(1, most));
     const auto stride = static_cast<std::ptrdiff_t>(n + static_cast<std::size_t>(g.below(4)));
     const int masking = g.below(6); // 0: every row its own, 1: one mask for all, others: none
@@ -71,17 +71,11 @@ Batch batch(Random &g, std::size_t n) {
     return b;
 }
 
+/// Mostly short, so that a million of them take seconds; vectors have up to 64 elements.
 std::size_t length(Random &g) {
-    switch (g.below(20)) {
-    case 0:
-        return static_cast<std::size_t>(g.between(1, 3));
-    case 1:
-        return static_cast<std::size_t>(g.between(300, 1100));
-    case 2:
-        return std::size_t{32} << g.below(5);
-    default:
-        return static_cast<std::size_t>(g.between(1, 300));
-    }
+    const int kind = g.below(128);
+    const int most = kind < 90 ? 20 : kind < 120 ? 80 : kind < 127 ? 300 : 1100;
+    return static_cast<std::size_t>(g.below(40) ? g.between(1, most) : 32 << g.below(5));
 }
 
 /// Parameters that satisfy the conditions of the paper (Z of 15 bits), or those of `wide`.
