@@ -107,6 +107,19 @@ constexpr KernelRow rows[] = {
 #include "kernels/kernels.def"
 };
 
+#ifndef FS_INT8_KERNELS_ONLY
+// row_of() would pass over a member that it can't reach, and threads would share no rows
+constexpr KernelRow exact_rows[] = {
+    row_of<Online, variant::exact, F32>(), row_of<LogSoftmax, variant::exact, F32>(),
+    row_of<Normalizer, variant::exact, F32>(), row_of<Online, variant::exact, F64>()};
+static_assert([] {
+    for (const KernelRow &row : exact_rows)
+        if (!row.columns || !row.long_step)
+            return false;
+    return true;
+}());
+#endif
+
 } // namespace
 
 extern const KernelTable table;

@@ -62,6 +62,11 @@ template <class Variant, class V> struct Online {
         }
         whole_columns(a);
     }
+    static void long_step(const LongRowArguments<T> &a)
+        requires std::same_as<Variant, variant::exact>
+    {
+        LongRows<V>::step(a);
+    }
 
   private:
     __attribute__((noinline)) static void whole_columns(const ColumnsArguments<T> &a) {
@@ -74,12 +79,6 @@ template <class Variant, class V> struct Online {
                                    [&](int v, V weight) { return weight * factor[v]; });
         });
     }
-    static void long_step(const LongRowArguments<T> &a)
-        requires std::same_as<Variant, variant::exact>
-    {
-        LongRows<V>::step(a);
-    }
-
     /// Exact has a class for each number of vectors up to 128 elements, with and without a tail;
     /// the other variants share one class, which keeps the library small. Time on 1024 x 128, AVX2:
     /// 0.81x of the shared class.
