@@ -99,6 +99,40 @@ def test_out_and_in_place(half: Any) -> None:
         fs.online(x, out=np.empty(x.shape, dtype=np.uint16))
 
 
+@pytest.mark.parametrize("n", [6143, 6144, 40000, 300000])
+def test_long_rows_with_edges(half: Any, n: int) -> None:
+    """Weights that wait and weights taken twice; bad and extreme rows, in place too."""
+    x = (3 * np.random.default_rng(n).standard_normal((5, n))).astype(half)
+    x[1, n - 3] = np.nan
+    x[2] = -np.inf
+    x[3, :4096] = -30000
+    x[4, 5000] = 30000
+    for isa in fs.isas("online"):
+        _check_edges(x, isa)
+
+
+def _check_edges(x: Any, isa: str) -> None:
+    half, n = x.dtype, x.shape[1]
+    p = fs.online(x, isa=isa)
+    assert np.isnan(p[1:3].astype(np.float32)).all()
+    wanted = fs.reference.online(x[[0, 3, 4]].astype(np.float32)).astype(half)
+    found = p[[0, 3, 4]]
+    apart = np.abs(found.view(np.int16).astype(int) - wanted.view(np.int16))
+    assert apart.max() <= 1
+    assert (apart != 0).mean() <= 1e-3
+    keep = np.random.default_rng(1).random((5, n)) < 0.5
+    keep[0] = False
+    masked = fs.online(x, mask=keep, isa=isa)
+    assert (masked[0] == 0).all()
+    assert (masked[3:][~keep[3:]] == 0).all()
+    again = x.copy()
+    assert fs.online(again, mask=keep, out=again, isa=isa) is again
+    assert np.array_equal(again.view(np.int16), masked.view(np.int16))
+    again[...] = x
+    assert fs.online(again, out=again, isa=isa) is again
+    assert np.array_equal(again.view(np.int16), p.view(np.int16))
+
+
 def test_words_are_no_bfloats() -> None:
     """Unsigned integers aren't taken for the bits of something."""
     with pytest.raises(TypeError, match=r"uint16.*astype"):

@@ -68,13 +68,8 @@ template <class T, class Operation> class BlockWalk {
                                        nullptr, nullptr, rows, job_.n},
                                       number);
         case Way::prepared_rows:
-            if constexpr (from_logits) {
-                if (by_blocks() && PreparedRow<T, Operation>(job_, kernel_, operation_,
-                                                             static_cast<const char *>(x), mask(at),
-                                                             static_cast<char *>(y), block_.data())
-                                       .run(number))
-                    return;
-            }
+            if (by_blocks() && prepared_row(at, x, y, z, number))
+                return;
             prepare({x, job_.format, x_row, job_.x_step, mask(at), job_.mask_kind,
                      job_.outer.stride(masks), job_.mask_step, job_.scale, z, layout_.stride, rows,
                      job_.n});
@@ -103,10 +98,24 @@ template <class T, class Operation> class BlockWalk {
         }
     }
 
-    /// Whether prepared rows go block by block: long ones.
+    /// Whether prepared rows may go block by block: long ones.
     bool by_blocks() const {
-        return from_logits && layout_.way == Way::prepared_rows && layout_.block == 1 &&
-               kernel_.long_step && !job_.sink && is_long_row<T>(job_.n);
+        return SharesRows<T, Operation> && layout_.way == Way::prepared_rows &&
+               layout_.block == 1 && kernel_.long_step && !job_.sink && is_long_row<T>(job_.n);
+    }
+    /// False if the row must be taken as a whole; x is as it was then.
+    bool prepared_row(const Offsets &at, const void *x, void *y, T *z, std::size_t number) const {
+        if constexpr (SharesRows<T, Operation>) {
+            const bool in_y = layout_.target == Target::in_place;
+            const bool wait = !Operation::from_logits && (in_y || job_.n <= most_waiting<T>);
+            if (wait && in_y && x == y)
+                return false;
+            return PreparedRow<T, Operation>(job_, kernel_, operation_,
+                                             static_cast<const char *>(x), mask(at),
+                                             static_cast<char *>(y), wait ? z : block_.data(), wait)
+                .run(number);
+        }
+        return false;
     }
 
     void prepare(const PrepareArguments<T> &a) const { kernel_.conversions->prepare(&a); }
@@ -156,11 +165,6 @@ template <class T, class Operation> class BlockWalk {
         return false;
     }
 
-    static constexpr bool from_logits = [] {
-        if constexpr (SharesRows<T, Operation>)
-            return Operation::from_logits;
-        return false;
-    }();
     const RowsJob<T> &job_;
     const Layout &layout_;
     const KernelRow &kernel_;

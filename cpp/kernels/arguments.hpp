@@ -119,7 +119,7 @@ template <class T> struct PrepareArguments {
     std::size_t outer, inner;
 };
 
-/// y = z in the format of y.
+/// y = factor * z in the format of y.
 template <class T> struct FinishArguments {
     const T *z;
     std::ptrdiff_t z_outer;
@@ -127,6 +127,7 @@ template <class T> struct FinishArguments {
     Format format;
     std::ptrdiff_t y_outer, y_inner; ///< bytes
     std::size_t outer, inner;
+    T factor = 1;
 };
 
 /// Rows of int8 logits. Positions whose byte of the mask is 0 take no part (no mask: nullptr; its

@@ -33,12 +33,6 @@ template <class V> class BlockStates {
         return static_cast<std::int32_t>(V::reduce_max(exp_floor(V::set(m))));
     }
 
-    /// 2^k for k <= 0, and 0 where that is no normal double.
-    static FS_INLINE double power_of_two(std::int32_t k) {
-        return k < -1022 ? 0.0
-                         : __builtin_bit_cast(double, static_cast<std::uint64_t>(1023 + k) << 52);
-    }
-
     FS_INLINE BlockStates(BlockState<T> *states, std::size_t n) : states_(states), n_(n) {}
 
     FS_INLINE std::size_t count() const { return count_; }
@@ -92,10 +86,10 @@ template <class V> class BlockStates {
             if (__builtin_expect(!good(state.maximum), 0))
                 return {};
             if (state.exponent > highest) {
-                total.scale(power_of_two(highest - state.exponent));
+                total.scale(negative_power_of_two(highest - state.exponent));
                 highest = state.exponent;
             }
-            total.add(state.sum * power_of_two(state.exponent - highest));
+            total.add(state.sum * negative_power_of_two(state.exponent - highest));
             m = state.maximum > m ? state.maximum : m;
         }
         const double sum = total.value();
@@ -106,7 +100,7 @@ template <class V> class BlockStates {
 
     /// Makes probabilities of the weights of a block.
     FS_INLINE T factor(const RowTotal<T> &total, std::size_t b) const {
-        return static_cast<T>(power_of_two(states_[b].exponent - total.highest) / total.sum);
+        return block_factor(states_[b], total);
     }
 
   private:

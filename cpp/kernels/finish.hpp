@@ -1,6 +1,7 @@
 // Results from scratch space to where they belong: narrowed to half types, scattered.
 //
 // The way back of prepare.hpp. A half is the float32 result rounded once, to nearest, ties to even.
+// Weights of a long row become results on the way, by one multiplication in float32.
 #pragma once
 #include "common/config.hpp"
 #include "kernels/arguments.hpp"
@@ -30,6 +31,7 @@ template <class V> struct Finish {
         const bool whole = a.y_inner == size && a.y_outer % size == 0 &&
                            reinterpret_cast<std::uintptr_t>(a.y) % alignof(E) == 0;
         const std::size_t inner = a.inner; // a store of E might change it: it can't stay in `a`
+        const V factor = V::set(a.factor);
         for (std::size_t o = 0; o < a.outer; ++o) {
             const auto row = static_cast<std::ptrdiff_t>(o);
             const T *z = a.z + row * a.z_outer;
@@ -38,11 +40,12 @@ template <class V> struct Finish {
             if (whole)
 #pragma GCC unroll 4
                 for (; i + lanes <= inner; i += lanes)
-                    store(V::load(z + i), reinterpret_cast<E *>(y) + i);
+                    store(V::load(z + i) * factor, reinterpret_cast<E *>(y) + i);
             for (; i < inner; i += lanes) {
                 const std::size_t count = inner - i < lanes ? inner - i : lanes;
                 E results[lanes];
-                store(count == lanes ? V::load(z + i) : V::load_n(z + i, count, 0), results);
+                const V some = count == lanes ? V::load(z + i) : V::load_n(z + i, count, 0);
+                store(some * factor, results);
                 char *to = y + static_cast<std::ptrdiff_t>(i) * a.y_inner;
                 for (std::size_t j = 0; j < count; ++j, to += a.y_inner)
                     __builtin_memcpy(to, results + j, sizeof(E));

@@ -3,6 +3,7 @@
 // Blocks are of one size whatever the number of threads, each leaves a state of its own, and the
 // states are merged in order by one thread. So only who takes a block varies, never the bits.
 #pragma once
+#include "common/config.hpp"
 #include "kernels/arguments.hpp"
 
 namespace fastsoftmax {
@@ -37,6 +38,16 @@ template <class T> struct RowTotal {
     T m;
     double s;
 };
+
+/// 2^k for k <= 0, and 0 where that is no normal double.
+FS_INLINE double negative_power_of_two(std::int32_t k) {
+    return k < -1022 ? 0.0 : __builtin_bit_cast(double, static_cast<std::uint64_t>(1023 + k) << 52);
+}
+
+/// What makes probabilities of the weights of a block.
+template <class T> FS_INLINE T block_factor(const BlockState<T> &block, const RowTotal<T> &total) {
+    return static_cast<T>(negative_power_of_two(block.exponent - total.highest) / total.sum);
+}
 
 /// In this order; `maxima` and `look` where the weights are going to replace the logits.
 enum class LongRowStep {

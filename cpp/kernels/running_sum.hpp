@@ -40,10 +40,10 @@ template <class V> class RunningSum {
         const std::int32_t exponent =
             nothing ? BlockStates<V>::lowest_exponent : BlockStates<V>::exponent_of(m);
         if (exponent > highest_) {
-            total_.scale(BlockStates<V>::power_of_two(highest_ - exponent));
+            total_.scale(negative_power_of_two(highest_ - exponent));
             highest_ = exponent;
         }
-        total_.add(sum * BlockStates<V>::power_of_two(exponent - highest_));
+        total_.add(sum * negative_power_of_two(exponent - highest_));
     }
 
     /// Whether value() is the sum of the weights of a row with maximum m.
