@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     repeated = (
         ("--case", str, "NAME", "run this case"),
+        ("--only", str, "NAME", "case peers: this section alone"),
         ("--variant", str, "NAME", "this variant of exp"),
         ("--isa", str, "NAME", "this instruction set"),
         ("--shape", _shape, "RxC", "rows of this shape instead of the case's own"),

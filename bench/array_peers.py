@@ -52,6 +52,24 @@ def torch_logsumexp(x: Float32, threads: int) -> Bound:
     return Bound(lambda: logsumexp(logits, -1, out=result), lambda: out)
 
 
+def torch_compiled_softmax(x: Float32, out: Float32, threads: int) -> Bound:
+    """Tie what torch.compile makes of torch.softmax; it needs a C++ compiler, and seconds."""
+    torch = library("torch")
+    torch.set_num_threads(threads)
+    compiled = torch.compile(lambda rows: torch.softmax(rows, -1), dynamic=False)
+    logits = torch.from_numpy(x)
+    return keeping(lambda: compiled(logits))
+
+
+def torch_compiled_logsumexp(x: Float32, threads: int) -> Bound:
+    """Tie what torch.compile makes of torch.logsumexp."""
+    torch = library("torch")
+    torch.set_num_threads(threads)
+    compiled = torch.compile(lambda rows: torch.logsumexp(rows, -1), dynamic=False)
+    logits = torch.from_numpy(x)
+    return keeping(lambda: compiled(logits))
+
+
 def jax_softmax(x: Float32, out: Float32, threads: int) -> Bound:
     """Tie jax.jit(jax.nn.softmax) to a device array; it returns a new one each time.
 

@@ -10,6 +10,7 @@ import machine
 import report
 import timing
 from cases import CASES
+from sections import SECTIONS
 from study import Options, Progress, runnable
 
 
@@ -19,6 +20,7 @@ def _names(case_names: list[str]) -> dict[str, list[str]]:
     kernels = runnable(sorted(operations))
     return {
         "case": list(CASES),
+        "section": list(SECTIONS),
         "variant": list(dict.fromkeys(kernel.variant for kernel in kernels)),
         "ISA": list(dict.fromkeys(kernel.isa for kernel in kernels)),
     }
@@ -39,6 +41,8 @@ def _list() -> str:
         [
             "cases",
             *cases,
+            "sections of the case peers",
+            *(f"  {section.name:10} {section.summary}" for section in SECTIONS.values()),
             "variants",
             "  " + " ".join(names["variant"]),
             "ISAs",
@@ -52,7 +56,7 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
     if asked.list:
         print(_list())
         return 0
-    chosen = {"case": asked.case, "variant": asked.variant, "ISA": asked.isa}
+    chosen = {"case": asked.case, "section": asked.only, "variant": asked.variant, "ISA": asked.isa}
     problem = _unknown(chosen, _names(list(CASES)))
     if problem:
         print(f"bench/run.py: {problem}", file=sys.stderr)
@@ -75,8 +79,9 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
         asked.runs or (1 if asked.quick else 2),
         asked.threads,
         asked.aligned,
+        tuple(asked.only),
     )
-    tables = _run(asked.case or list(CASES), options)
+    tables = _run(asked.case or (["peers"] if asked.only else list(CASES)), options)
     if not tables:
         print(
             "bench/run.py: none of these cases has that variant on that ISA; see --list",

@@ -26,6 +26,7 @@ class Peer:
     name: str
     softmax: BindSoftmax
     logsumexp: BindLogsumexp | None = None
+    slow: bool = False  #: to prepare: left out of a quick run
 
 
 PEERS = (
@@ -33,6 +34,12 @@ PEERS = (
     Peer("numpy", array_peers.numpy_softmax),
     Peer("scipy", array_peers.scipy_softmax, array_peers.scipy_logsumexp),
     Peer("torch", array_peers.torch_softmax, array_peers.torch_logsumexp),
+    Peer(
+        "torch.compile",
+        array_peers.torch_compiled_softmax,
+        array_peers.torch_compiled_logsumexp,
+        slow=True,
+    ),
     Peer("jax", array_peers.jax_softmax, array_peers.jax_logsumexp),
     Peer("XNNPACK", model_peers.litert),
     Peer("ONNX Runtime", model_peers.onnxruntime),
@@ -55,13 +62,14 @@ class Survey:
 
 
 @cache
-def survey(threads: int = 1, names: tuple[str, ...] | None = None) -> Survey:
+def survey(threads: int = 1, names: tuple[str, ...] | None = None, quick: bool = False) -> Survey:
     """Try the peers, or those named, on a few rows; one that fails in any way is absent."""
     present, absent = [], {}
     for peer in PEERS:
         if names is not None and peer.name not in names:
             continue
-        reason = _trouble(peer, threads)
+        left_out = quick and peer.slow
+        reason = "left out of a quick run" if left_out else _trouble(peer, threads)
         if reason:
             absent[peer.name] = reason
         else:

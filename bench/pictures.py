@@ -24,6 +24,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 from report import Table
+from sections import logsumexp, softmax
 from study import Options, chosen, core, once_each
 
 SHAPE = (64, 2048)
@@ -49,10 +50,10 @@ def draw(folder: Path, heading: str, tables: dict[str, list[Table]]) -> list[Pat
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    if peers.CASE.name in tables:
-        found = {table.title: table for table in tables[peers.CASE.name]}
+    found = {table.title: table for table in tables.get(peers.CASE.name, [])}
+    if softmax.EACH in found:
         drawn.append(folder / "peers.png")
-        peers_picture.draw(drawn[0], heading, found[peers.EACH], found.get(peers.EACH_LOGSUMEXP))
+        peers_picture.draw(drawn[0], heading, found[softmax.EACH], found.get(logsumexp.EACH))
     if int8_threads.CASE.name in tables:
         drawn.append(folder / "int8_threads.png")
         threads_picture.draw(drawn[-1], heading, tables[int8_threads.CASE.name][0])

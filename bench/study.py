@@ -26,6 +26,7 @@ class Options:
     runs: int = 1
     threads: int = 1
     aligned: bool = False
+    only: tuple[str, ...] = ()  #: sections of the case peers
 
     @property
     def rounds(self) -> int:

@@ -18,6 +18,13 @@ class Targets:
     neighbours: dict[int, int]
     between: float
     denormal: float
+    halves: float  #: how many times as fast as torch, at least
+    half_shapes: tuple[Shape, ...]
+    axes: float
+    arrays: tuple[tuple[tuple[int, ...], int], ...]  #: shape and axis
+    threads: dict[Shape, float]  #: time of one thread over that of two, at least
+    small: float  #: time with two threads allowed over that of one, jobs of any size
+    import_ms: float
     call_shape: Shape
     call_ns: dict[str, float]
     int8: float  #: how many times as fast as the fastest int8 peer, at least
@@ -34,6 +41,13 @@ def load() -> Targets:
         neighbours={row["length"]: row["of"] for row in stored["between"]["neighbours"]},
         between=stored["between"]["factor"],
         denormal=stored["denormal"]["factor"],
+        halves=stored["halves"]["times"],
+        half_shapes=tuple((rows, n) for rows, n in stored["halves"]["shapes"]),
+        axes=stored["axes"]["factor"],
+        arrays=tuple((tuple(each["shape"]), each["axis"]) for each in stored["axes"]["arrays"]),
+        threads={(job["shape"][0], job["shape"][1]): job["times"] for job in stored["threads"]},
+        small=stored["small jobs"]["factor"],
+        import_ms=stored["import"]["ms"],
         call_shape=(rows, columns),
         call_ns=stored["call"]["ns"],
         int8=stored["int8"]["times"],
@@ -46,3 +60,8 @@ def verdict(figure: float, target: float | None) -> str | None:
     if target is None:
         return None
     return "ok" if figure <= target else "MISS"
+
+
+def at_least(figure: float, target: float | None) -> str | None:
+    """Say the same of a figure that is to be above its target."""
+    return verdict(-figure, None if target is None else -target)

@@ -8,7 +8,8 @@ to compare (noise only adds); the median says how noisy the run was.
 import math
 import os
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, perf_counter_ns
 from typing import TypeVar
@@ -30,10 +31,33 @@ class Timing:
         return Timing(self.minimum / items, self.median / items)
 
 
+#: What the process may use to begin with.
+_ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def cpus() -> int:
+    """How many CPUs there are to measure on."""
+    return len(_ALLOWED) or os.cpu_count() or 1
+
+
+@contextmanager
+def on_cpus(count: int) -> Iterator[None]:
+    """Let this thread, and those that it starts, use so many CPUs meanwhile."""
+    if not _ALLOWED:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, _ALLOWED[-count:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def pin(cpus: int = 1) -> None:
     """Keep this process on its last `cpus` CPUs, as the first serves most interrupts."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cpus:])
+    if _ALLOWED:
+        os.sched_setaffinity(0, _ALLOWED[-cpus:])
 
 
 def _sample(call: Callable[[Input], object], inputs: Sequence[Input]) -> int:

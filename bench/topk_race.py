@@ -11,11 +11,10 @@ from array_peers import numpy_softmax
 from bound import library
 from data_sets import Float32, Shape, normal
 from report import Cell, Table
-from study import Case, Options, Progress, chosen
+from study import Options
 from targets import verdict
 
 SHAPES: tuple[Shape, ...] = ((1, 131072), (64, 131072))
-QUICK_SHAPES: tuple[Shape, ...] = ((4, 32768),)
 COUNTS = (5, 50)
 SIGMA = 2.0
 TORCH = "torch softmax, topk"
@@ -100,20 +99,3 @@ def measure(shape: Shape, kernels: list[fs.Kernel], options: Options) -> Table:
             row: list[Cell] = [k, name, each.minimum, each.median, ratio, target, mark]
             table.add(*row, relative_error(call(None), wanted))
     return table
-
-
-def run(options: Options, progress: Progress) -> list[Table]:
-    """Run every shape."""
-    kernels = chosen(options, "topk", "float32")
-    if not kernels:
-        return []
-    shapes = options.shapes or (QUICK_SHAPES if options.quick else SHAPES)
-    progress.expect(len(shapes))
-    tables = []
-    for shape in shapes:
-        progress.next(f"topk {shape[0]}x{shape[1]}")
-        tables.append(measure(shape, kernels, options))
-    return tables
-
-
-CASE = Case("topk", "softmax and its k largest: one pass beside two steps", ("topk",), run)

@@ -1,8 +1,10 @@
 """The benchmark runs, shows every row of the table and measures errors as it says. No timings."""
 
 import importlib
+import importlib.util
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,13 +65,13 @@ def test_list_names_all_there_is() -> None:
     assert {k.variant for k in studied} | {k.isa for k in studied} <= words
 
 
-@pytest.mark.parametrize("flag", ["--case", "--variant", "--isa"])
+@pytest.mark.parametrize("flag", ["--case", "--only", "--variant", "--isa"])
 def test_unknown_names_are_refused_with_what_there_is(flag: str) -> None:
     """An unknown name ends with status 2 and the known ones."""
     done = run(flag, "__import__('os')")
     assert done.returncode == 2
     assert "unknown" in done.stderr
-    known = {"--case": "update", "--variant": "exact", "--isa": "scalar"}[flag]
+    known = {"--case": "update", "--only": "axes", "--variant": "exact", "--isa": "scalar"}[flag]
     assert known in done.stderr
 
 
@@ -163,20 +165,39 @@ def test_peers_compare_with_the_default_variant(tmp_path: Path) -> None:
         tmp_path, "--quick", "--case", "peers", "--shape", "4x64", "--markdown", str(markdown)
     )
     tables = {table["title"].split(",")[0]: table for table in found["tables"]}
-    assert set(tables) == {
+    wanted = {
         "softmax",
         "softmax of everybody",
         "logsumexp",
         "logsumexp of everybody",
+        "other axes",
+        "topk 4x4096",
         "rows in the denormal window",
         "one call on 1x16 float32",
+        "import beyond numpy",
     }
+    if importlib.util.find_spec("torch"):
+        wanted.add("half types")
+    if len(os.sched_getaffinity(0)) > 1:
+        wanted |= {"two threads", "small jobs"}
+    assert set(tables) == wanted
+    for name in wanted - {"softmax of everybody", "logsumexp of everybody"}:
+        assert {"target", ""} <= set(tables[name]["columns"]), name
     assert column(tables["softmax"], "rows")[0] == "4x64"
     assert column(tables["softmax"], "ours")[0].startswith("exact/")
     everybody = tables["softmax of everybody"]["columns"]
     assert {"std::exp loop", "numpy", "copy"} <= set(everybody)
     assert column(tables["one call on 1x16 float32"], "target")[:2] == [600, 1000]
     assert markdown.read_text(encoding="utf-8").startswith("`python bench/run.py")
+
+
+def test_one_section_runs_alone(tmp_path: Path) -> None:
+    """Named by --only, with the case understood."""
+    found = result_of(tmp_path, "--quick", "--only", "import", "--only", "axes")
+    titles = [table["title"].split(",")[0] for table in found["tables"]]
+    assert titles == ["import beyond numpy", "other axes"]
+    assert column(found["tables"][0], "ms")[0] > 0
+    assert column(found["tables"][1], "target")[0] == 1.5
 
 
 def test_topk_stands_beside_two_steps(tmp_path: Path) -> None:

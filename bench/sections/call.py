@@ -8,16 +8,20 @@ import numpy as np
 import targets
 from contest import SIGMA
 from data_sets import normal
-from peers import Peer
 from report import Table
-from study import Options
+from study import Progress
+
+from sections.base import Ground, Section
 
 CALLS = 2000
 OURS = {"out given": "online(x, out=out)", "no out": "online(x)"}
 
 
-def measure(peers: tuple[Peer, ...], wanted: targets.Targets, options: Options) -> Table:
+def _run(ground: Ground, progress: Progress) -> list[Table]:
     """Time the call as a user writes it; the loop around it is timeit's."""
+    wanted, options, peers = ground.wanted, ground.options, ground.surveyed.present
+    progress.expect(1)
+    progress.next("one small call")
     x = normal(wanted.call_shape, SIGMA)
     out = np.empty_like(x)
     names = {"online": fs.online, "x": x, "out": out}
@@ -33,12 +37,15 @@ def measure(peers: tuple[Peer, ...], wanted: targets.Targets, options: Options) 
     rows, columns = wanted.call_shape
     table = Table(
         f"one call on {rows}x{columns} float32",
-        ["call", "ns", "median", "target", ""],
+        ["call", "median", "ns", "target", ""],
         note=f"{platform.python_implementation()} {platform.python_version()}; peers tied to "
         "their arrays beforehand",
     )
     for name, taken in samples.items():
         limit = limits.get(name)
         verdict = targets.verdict(min(taken), limit)
-        table.add(name, min(taken), float(np.median(taken)), limit, verdict)
-    return table
+        table.add(name, float(np.median(taken)), min(taken), limit, verdict)
+    return [table]
+
+
+SECTION = Section("call", "one call on a few numbers", _run)

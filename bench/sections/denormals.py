@@ -11,12 +11,12 @@ import contest
 import fastsoftmax as fs
 import numpy as np
 import targets
-import timing
 from contest import SIGMA
 from data_sets import Float32, Shape, normal
-from peers import Peer
 from report import Table
-from study import Options
+from study import Progress
+
+from sections.base import Ground, Section
 
 SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
 QUICK_SHAPES = SHAPES[:1]
@@ -39,17 +39,21 @@ def quotients(shape: Shape) -> Float32:
 KINDS: dict[str, Callable[[Shape], Float32]] = {"weights": weights, "quotients": quotients}
 
 
-def measure(
-    kernels: list[fs.Kernel], peers: tuple[Peer, ...], limit: float, options: Options
-) -> Table:
+def _run(ground: Ground, progress: Progress) -> list[Table]:
     """Time each row of both kinds over normal ones."""
+    kernels, options, limit = ground.kernels("online"), ground.options, ground.wanted.denormal
+    if not kernels:
+        return []
+    peers, shapes = ground.surveyed.present, QUICK_SHAPES if options.quick else SHAPES
+    progress.expect(len(shapes))
     table = Table(
         "rows in the denormal window",
         ["rows", "denormal", "softmax", "ns/element", "of normal rows", "ratio", "target", ""],
         note="ratio: time over that of rows N(0, 2^2) of the same shape, taken in turn; the "
         "best time of each over all rounds",
     )
-    for shape in QUICK_SHAPES if options.quick else SHAPES:
+    for shape in shapes:
+        progress.next(f"denormals {shape[0]}x{shape[1]}")
         inputs = {"normal": normal(shape, SIGMA)} | {kind: KINDS[kind](shape) for kind in KINDS}
         out = np.empty(shape, dtype=np.float32)
         names = [contest.label(kernel) for kernel in kernels]
@@ -59,24 +63,16 @@ def measure(
                 runs[name, kind] = partial(fs.online, x, kernel.variant, out=out, isa=kernel.isa)
             for peer in peers:
                 runs[peer.name, kind] = peer.softmax(x, out, options.threads).run
-        times = _times(runs, options, shape[0] * shape[1])
+        calls = {" ".join(key): run for key, run in runs.items()}
+        times = ground.race(calls, shape[0] * shape[1])
         for kind in KINDS:
             for name in [*names, *(peer.name for peer in peers)]:
-                mine, usual = times[name, kind].minimum, times[name, "normal"].minimum
+                mine, usual = times[f"{name} {kind}"], times[f"{name} normal"]
                 target = limit if name in names else None
                 verdict = targets.verdict(mine / usual, target)
                 rows = f"{shape[0]}x{shape[1]}"
                 table.add(rows, kind, name, mine, usual, mine / usual, target, verdict)
-    return table
+    return [table]
 
 
-def _times(
-    runs: dict[tuple[str, str], Callable[[], object]], options: Options, elements: int
-) -> dict[tuple[str, str], timing.Timing]:
-    def call(run: Callable[[], object], _: None) -> None:
-        run()
-
-    calls = {" ".join(key): partial(call, run) for key, run in runs.items()}
-    seconds = contest.QUICK_SECONDS if options.quick else contest.SECONDS
-    found = timing.interleave(calls, [None], 10 * options.rounds, seconds)
-    return {key: found[" ".join(key)].per(elements) for key in runs}
+SECTION = Section("denormals", "rows in the denormal window", _run)
