@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import tracemalloc
 from typing import Any
 
 import fastsoftmax as fs
@@ -118,9 +119,45 @@ def test_batches_halves_threads() -> None:
     assert np.array_equal(more, heinsen.attention(*(a.copy("F") for a in single), state=state))
 
 
+@pytest.mark.parametrize("values", ["v", "log_v"])
+def test_threads_share_a_head(values: str) -> None:
+    """Panels of one head over threads: the same bits, and the same state afterwards."""
+    q, k, v = tokens(300, 32, 70)
+    k[150] += 40  # a rise that takes tokens one by one
+    how: dict[str, Any] = {values: v, "return_state": True}
+    whole, state = heinsen.attention(q, k, threads=1, **how)
+    for threads in (2, 3, 5):
+        y, after = heinsen.attention(q, k, threads=threads, **how)
+        assert np.array_equal(y, whole)
+        assert np.array_equal(after.attend(q), state.attend(q))
+
+
+def test_no_earlier_answer_sees_what_is_not_finite() -> None:
+    """NaN and infinities in k or v spoil no answer before them."""
+    for bad in (np.nan, np.inf, -np.inf):
+        q, k, v = tokens(40, 5, 3)
+        v[20, 1] = bad
+        y = heinsen.attention(q, k, v)
+        assert np.all(np.isfinite(y[:20]))
+        assert not np.any(np.isfinite(y[20:, 1]))
+        assert np.all(np.isfinite(y[:, [0, 2]]))
+    k[30, 2] = np.inf
+    assert np.all(np.isfinite(heinsen.attention(q, k, v)[:30, 0]))
+
+
+def test_memory_beside_inputs_and_answers() -> None:
+    """One state: no n d_k d_v, no n^2, however long."""
+    q, k, v = tokens(20_000, 16, 16)
+    tracemalloc.start()
+    y = heinsen.attention(q, k, v)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak - y.nbytes < 100_000
+
+
 def test_long_run() -> None:
-    """Errors grow slowly: 30,000 tokens in float32 against float64, causal."""
-    q, k, v = tokens(30_000, 8, 8)
+    """Errors grow slowly: a million tokens in float32 against float64, causal."""
+    q, k, v = tokens(1_000_000, 4, 4)
     wide = [a.astype(np.float64) for a in (q, k, v)]
     error = np.abs(heinsen.attention(q, k, v) - heinsen.attention(*wide))
     size = heinsen.attention(wide[0], wide[1], np.abs(wide[2]))

@@ -1,4 +1,6 @@
-// Heinsen attention over heads: each head is a part, so bits don't depend on the threads.
+// Heinsen attention over heads, and over the columns of v where threads are more than heads. Each
+// head and each panel of columns is computed the same way whoever takes it, so bits don't depend on
+// the threads.
 #include "fastsoftmax/heinsen.hpp"
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_count.hpp"
@@ -7,6 +9,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 namespace fastsoftmax {
 namespace {
@@ -30,54 +33,132 @@ template <class T> class Scratch {
 /// Below so much work, in multiply-adds, waking a thread costs more than it brings.
 constexpr std::size_t worthwhile = 200000;
 
+template <class T> const KernelRow &kernel_for(bool log_values, const Options &options) {
+    const auto choose = [&](bool log) -> const KernelRow & {
+        return choose_kernel(log ? HeinsenLogArguments<T>::op : HeinsenArguments<T>::op,
+                             options.variant, dtype_name<T>, options.isa);
+    };
+    if (!options.isa.empty() || options.variant != "exact")
+        return choose(log_values);
+    // a lookup takes as long as a token
+    static const KernelRow *const best[] = {&choose(false), &choose(true)};
+    return *best[log_values];
+}
+
+/// What one call has to do, cut into heads and spans of columns.
+template <class T> class Job {
+  public:
+    Job(T *states, const HeinsenTokens<T> &tokens, const KernelRow &kernel)
+        : states_(states), a_(tokens), kernel_(kernel), rows_(heinsen_padded(a_.d_k)),
+          size_(heinsen_state_size(a_.d_k, a_.d_v, a_.log_values)) {}
+
+    void run(std::size_t threads) {
+        const std::size_t panels = heinsen_padded(a_.d_v) / heinsen_block;
+        const std::size_t heads = a_.heads, work = heads * a_.n * a_.d_k * a_.d_v;
+        const std::size_t parts = std::min(threads, 1 + work / worthwhile);
+        spans_ = parts <= heads ? 1 : std::min(panels, (parts + heads - 1) / heads);
+        if (spans_ > 1 && a_.k)
+            copy_weights();
+        if (parts <= 1)
+            return take(0, heads);
+        const std::size_t pieces = heads * spans_, shares = std::min(parts, pieces);
+        run_parts(static_cast<int>(shares), static_cast<int>(shares), [&](int share) {
+            const auto p = static_cast<std::size_t>(share);
+            take(pieces * p / shares, pieces * (p + 1) / shares);
+        });
+    }
+
+  private:
+    /// m and z change on the way: the spans of a head but the first work on copies of them.
+    void copy_weights() {
+        for (std::size_t h = 0; h < a_.heads; ++h)
+            for (std::size_t s = 1; s < spans_; ++s)
+                copies_.insert(copies_.end(), states_ + h * size_, states_ + h * size_ + 2 * rows_);
+    }
+
+    void take(std::size_t begin, std::size_t end) {
+        Scratch<T> scratch(heinsen_scratch_size(a_.d_k));
+        for (std::size_t piece = begin; piece < end; ++piece)
+            span(piece / spans_, piece % spans_, scratch.get());
+    }
+
+    void span(std::size_t h, std::size_t s, T *scratch) {
+        const auto at = [](auto *p, std::size_t offset) { return p ? p + offset : p; };
+        const std::size_t keys = h * a_.n * a_.d_k, values = h * a_.n * a_.d_v;
+        const std::size_t panels = heinsen_padded(a_.d_v) / heinsen_block;
+        T *state = states_ + h * size_;
+        T *mz = s == 0 || copies_.empty() ? state
+                                          : copies_.data() + (h * (spans_ - 1) + s - 1) * 2 * rows_;
+        const HeinsenArguments<T> plain{
+            mz,
+            state + 2 * rows_,
+            scratch,
+            at(a_.q, keys),
+            at(a_.k, keys),
+            at(a_.v, values),
+            at(a_.y, values),
+            a_.n,
+            a_.d_k,
+            a_.d_v,
+            panels * s / spans_ * heinsen_block,
+            std::min(panels * (s + 1) / spans_ * heinsen_block, a_.d_v)};
+        if (a_.log_values)
+            call(kernel_, HeinsenLogArguments<T>{plain, a_.log_output});
+        else
+            call(kernel_, plain);
+    }
+
+    T *const states_;
+    const HeinsenTokens<T> &a_;
+    const KernelRow &kernel_;
+    const std::size_t rows_, size_;
+    std::size_t spans_ = 1;
+    std::vector<T> copies_;
+};
+
 } // namespace
 
-std::size_t heinsen_size(std::size_t d_k, std::size_t d_v) { return heinsen_state_size(d_k, d_v); }
+std::size_t heinsen_size(std::size_t d_k, std::size_t d_v, bool log_values) {
+    return heinsen_state_size(d_k, d_v, log_values);
+}
 
-template <class T> void heinsen_start(T *state, std::size_t d_k, std::size_t d_v, bool zeros) {
+template <class T>
+void heinsen_start(T *state, std::size_t d_k, std::size_t d_v, bool zeros, bool log_values) {
     const std::size_t rows = heinsen_padded(d_k), columns = heinsen_padded(d_v);
-    std::fill_n(state, heinsen_state_size(d_k, d_v), T(0));
+    T *const z = state + rows, *const A = z + rows;
+    std::fill_n(state, heinsen_state_size(d_k, d_v, log_values), T(0));
     std::fill_n(state, rows, heinsen_lowest<T>);
-    if (!zeros)
-        return;
-    std::fill_n(state, d_k, T(0));
-    std::fill_n(state + rows, d_k, T(1));
-    for (std::size_t i = 0; i < d_k; ++i)
-        std::fill_n(state + 2 * rows + i * columns, d_v, T(1));
+    if (zeros) {
+        std::fill_n(state, d_k, T(0));
+        std::fill_n(z, d_k, T(1));
+    }
+    for (std::size_t j = 0; j < columns; j += heinsen_block) {
+        T *panel = A + j * rows * (log_values ? 2 : 1);
+        if (log_values) {
+            std::fill_n(panel, rows * heinsen_block, zeros ? T(0) : heinsen_lowest<T>);
+            panel += rows * heinsen_block;
+        }
+        for (std::size_t i = 0; zeros && i < d_k; ++i)
+            std::fill_n(panel + i * heinsen_block, std::min(heinsen_block, d_v - j), T(1));
+    }
 }
 
 template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Options &options) {
-    const KernelRow &kernel =
-        choose_kernel(HeinsenArguments<T>::op, options.variant, dtype_name<T>, options.isa);
+    const KernelRow &kernel = kernel_for<T>(a.log_values, options);
     if (options.threads == 0 && !threads_problem().empty())
         throw std::invalid_argument(threads_problem());
     if (a.d_k == 0 || a.d_v == 0 || (a.k && !a.v) || (a.q && !a.y))
         throw std::invalid_argument("heinsen: d_k and d_v are at least 1, k needs v, q needs y");
-    const std::size_t size = heinsen_state_size(a.d_k, a.d_v);
-    const auto heads = [&](std::size_t begin, std::size_t end) {
-        Scratch<T> scratch(heinsen_scratch_size(a.d_k));
-        const auto at = [](auto *p, std::size_t offset) { return p ? p + offset : p; };
-        for (std::size_t h = begin; h < end; ++h) {
-            const std::size_t keys = h * a.n * a.d_k, values = h * a.n * a.d_v;
-            call(kernel,
-                 HeinsenArguments<T>{states + h * size, scratch.get(), at(a.q, keys), at(a.k, keys),
-                                     at(a.v, values), at(a.y, values), a.n, a.d_k, a.d_v});
-        }
-    };
-    const std::size_t most =
-        static_cast<std::size_t>(options.threads == 0 ? default_threads() : options.threads);
-    const std::size_t parts =
-        std::min({most, a.heads, 1 + a.heads * a.n * a.d_k * a.d_v / worthwhile});
-    if (parts <= 1)
-        return heads(0, a.heads);
-    run_parts(static_cast<int>(parts), static_cast<int>(parts), [&](int part) {
-        const auto p = static_cast<std::size_t>(part);
-        heads(a.heads * p / parts, a.heads * (p + 1) / parts);
-    });
+    if (a.log_output && !a.log_values)
+        throw std::invalid_argument("heinsen: log_output is for states of log values");
+    if (a.heads == 0 || (!a.q && !a.k))
+        return;
+    Job<T>(states, a, kernel)
+        .run(static_cast<std::size_t>(options.threads == 0 ? default_threads() : options.threads));
 }
 
-template void heinsen_start(float *, std::size_t, std::size_t, bool);
-template void heinsen_start(double *, std::size_t, std::size_t, bool);
+template void heinsen_start(float *, std::size_t, std::size_t, bool, bool);
+template void heinsen_start(double *, std::size_t, std::size_t, bool, bool);
 template void heinsen(float *, const HeinsenTokens<float> &, const Options &);
 template void heinsen(double *, const HeinsenTokens<double> &, const Options &);
 

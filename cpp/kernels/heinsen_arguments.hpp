@@ -1,36 +1,53 @@
-// What the Heinsen kernel takes: one head, its state, and tokens or queries or both.
+// What the Heinsen kernel takes, and how a state lies in memory.
+//
+// A state is m and z of each key feature, then A in panels of 16 columns: panel j / 16 holds column
+// j % 16 of row i at i * 16. So the kernel's blocks are contiguous, and a wide A doesn't crowd into
+// a few sets of the cache.
 #pragma once
 #include "kernels/arguments.hpp"
 
 namespace fastsoftmax {
 
-/// What a kernel needs of the rows of a state: both dimensions are rounded up to this.
-inline constexpr std::size_t heinsen_padding = 16;
+/// Side of a block: features, columns and tokens of a chunk come in so many.
+inline constexpr std::size_t heinsen_block = 16, heinsen_block_size = 256;
 
 constexpr std::size_t heinsen_padded(std::size_t d) {
-    return (d + heinsen_padding - 1) / heinsen_padding * heinsen_padding;
+    return (d + heinsen_block - 1) / heinsen_block * heinsen_block;
 }
 
-/// Elements of a state: m and z of each key feature, then a row of A for each.
-constexpr std::size_t heinsen_state_size(std::size_t d_k, std::size_t d_v) {
-    return heinsen_padded(d_k) * (2 + heinsen_padded(d_v));
+/// Elements of a state. Of one that takes log v, twice the panels: the maxima M_ij of a panel, then
+/// its sums S_ij (heinsen_log.hpp).
+constexpr std::size_t heinsen_state_size(std::size_t d_k, std::size_t d_v, bool log_values) {
+    return heinsen_padded(d_k) * (2 + heinsen_padded(d_v) * (log_values ? 2 : 1));
 }
 
 /// Stands for -inf where a difference has to stay a number.
 template <class T> inline constexpr T heinsen_lowest = sizeof(T) == 4 ? T(-1e38) : T(-1e300);
 
 /// Elements of scratch space.
-constexpr std::size_t heinsen_scratch_size(std::size_t d_k) { return heinsen_padded(d_k) * 32; }
+constexpr std::size_t heinsen_scratch_size(std::size_t d_k) {
+    return heinsen_padded(d_k) * (2 * heinsen_block + 1) + 4 * heinsen_block_size;
+}
 
 /// Adds k[t], v[t] to the state (where k is given) and answers q[t] in y[t] (where q is given);
 /// with both, query t sees what was there and tokens 0..t. Rows are contiguous and neighbours.
 template <class T> struct HeinsenArguments {
     static constexpr const char *op = "heinsen";
     using scalar = T;
-    T *state, *scratch;
+    /// m and z lie apart from A, so that threads may share a head by panels of A.
+    T *mz, *A, *scratch;
     const T *q, *k, *v;
     T *y;
     std::size_t n, d_k, d_v;
+    /// The columns to work on: `first` is a multiple of heinsen_block, and so is `last`, or it is
+    /// d_v.
+    std::size_t first, last;
+};
+
+/// The same where v are logarithms, and y, too, if log_output says so.
+template <class T> struct HeinsenLogArguments : HeinsenArguments<T> {
+    static constexpr const char *op = "heinsen_log";
+    bool log_output;
 };
 
 } // namespace fastsoftmax

@@ -6,10 +6,8 @@
 #include FS_ISA_HEADER
 
 #include "kernels/heinsen.hpp"
-#include "kernels/kernel_row.hpp"
-
-#define FS_STRING_(x) #x
-#define FS_STRING(x) FS_STRING_(x)
+#include "kernels/heinsen_log.hpp"
+#include "kernels/row_of.hpp"
 
 namespace fastsoftmax::FS_ISA {
 
@@ -20,32 +18,13 @@ constexpr KernelTable state_table{nullptr, 0};
 #else
 namespace {
 
-template <class Kernel> void invoke(const void *arguments) {
-    const FlushDenormals mode;
-    Kernel::run(*static_cast<const typename Kernel::Arguments *>(arguments));
-}
-
-template <class V> constexpr KernelRow row_of() {
-    using Kernel = Heinsen<V>;
-    using Weight = ExactWeight<V, false>;
-    KernelRow row{Kernel::Arguments::op,
-                  FS_STRING(FS_ISA),
-                  dtype_name<typename V::scalar>,
-                  V::lanes,
-                  variant::exact::info(),
-                  Kernel::exact_bound,
-                  Kernel::exact_bound_kind,
-                  invoke<Kernel>,
-                  nullptr,
-                  nullptr};
-    row.variant.domain = Weight::domain();
-    row.variant.operations = Weight::operations();
-    if (Weight::method())
-        row.variant.source = Weight::method();
-    return row;
-}
-
-constexpr KernelRow rows[] = {row_of<F32>(), row_of<F64>()};
+#define FS_WITH_STATE(operation, variant, vector) plain_row_of<operation, variant, vector>(),
+#define FS_ROW(operation, variant, vector)
+#define FS_STEPWISE(operation, variant, vector)
+#define FS_INT8(operation, variant, vector)
+constexpr KernelRow rows[] = {
+#include "kernels/kernels.def"
+};
 
 } // namespace
 

@@ -14,30 +14,22 @@
 #include "kernels/finish.hpp"
 #include "kernels/hccs.hpp"
 #include "kernels/int8_table.hpp"
-#include "kernels/kernel_row.hpp"
 #include "kernels/log_softmax.hpp"
 #include "kernels/normalizer.hpp"
 #include "kernels/online.hpp"
 #include "kernels/prepare.hpp"
+#include "kernels/row_of.hpp"
 #include "kernels/scan.hpp"
 #include "kernels/topk.hpp"
 #include "kernels/update.hpp"
 #include "kernels/weight.hpp"
 #include "surrogates.hpp"
 
-#define FS_STRING_(x) #x
-#define FS_STRING(x) FS_STRING_(x)
-
 namespace fastsoftmax::FS_ISA {
 namespace {
 
 static_assert(Vector<F32> && Vector<F64> && Adapts<F32> && Adapts<F64> && Converts<F32>);
 static_assert(Int8Vector<I8>);
-
-template <class Kernel> void invoke(const void *arguments) {
-    const FlushDenormals mode;
-    Kernel::run(*static_cast<const typename Kernel::Arguments *>(arguments));
-}
 
 template <class Kernel> void invoke_columns(const void *arguments) {
     const FlushDenormals mode;
@@ -57,38 +49,13 @@ template <class V>
 template <template <class, class> class Operation, class Variant, class V>
 constexpr KernelRow row_of() {
     using Kernel = Operation<Variant, V>;
-    constexpr VariantInfo info = Variant::info();
-    KernelRow row{Kernel::Arguments::op,
-                  FS_STRING(FS_ISA),
-                  dtype_name<typename V::scalar>,
-                  V::lanes,
-                  info,
-                  info.bound,
-                  info.bound_kind,
-                  invoke<Kernel>,
-                  nullptr,
-                  nullptr,
-                  nullptr};
+    KernelRow row = plain_row_of<Operation, Variant, V>();
     if constexpr (Vector<V>)
         row.conversions = &conversions_of<V>;
     if constexpr (requires(const ColumnsArguments<typename V::scalar> &a) { Kernel::columns(a); })
         row.columns = invoke_columns<Kernel>;
     if constexpr (requires(const LongRowArguments<typename V::scalar> &a) { Kernel::long_step(a); })
         row.long_step = invoke_long_step<Kernel>;
-    // what differs by ISA and dtype
-    if constexpr (requires { typename Variant::template Weight<V, false>; }) {
-        using Weight = typename Variant::template Weight<V, false>;
-        row.variant.domain = Weight::domain();
-        if constexpr (requires { Weight::operations(); }) {
-            row.variant.operations = Weight::operations();
-            if (Weight::method())
-                row.variant.source = Weight::method();
-        }
-    }
-    if constexpr (std::same_as<Variant, variant::exact>) {
-        row.bound = Kernel::exact_bound;
-        row.bound_kind = Kernel::exact_bound_kind;
-    }
     return row;
 }
 
@@ -103,6 +70,7 @@ constexpr KernelRow row_of() {
 #else
 #define FS_STEPWISE(operation, variant, vector)
 #endif
+#define FS_WITH_STATE(operation, variant, vector) // heinsen_unit.cpp
 constexpr KernelRow rows[] = {
 #include "kernels/kernels.def"
 };

@@ -82,11 +82,22 @@ def heinsen(
     out: Floats | None,
     d_k: int,
     d_v: int,
+    log_values: bool,
+    log_output: bool,
     threads: int | None,
     isa: str | None,
 ) -> Any: ...
-def heinsen_start(states: Floats, d_k: int, d_v: int, zeros: bool) -> None: ...
-def heinsen_size(d_k: int, d_v: int) -> int: ...
+def heinsen_step(
+    states: Floats,
+    q: object,
+    k: object,
+    v: object,
+    batch: tuple[int, ...],
+    d_k: int,
+    d_v: int,
+) -> Any: ...
+def heinsen_start(states: Floats, d_k: int, d_v: int, zeros: bool, log_values: bool) -> None: ...
+def heinsen_size(d_k: int, d_v: int, log_values: bool) -> int: ...
 def hccs(
     x: object,
     out: object,

@@ -23,3 +23,26 @@ def quadratic(
     top = exponents.max(axis=(1, 2), keepdims=True)
     weights = np.exp(exponents - top).sum(axis=2)
     return np.asarray(weights @ v / weights.sum(axis=1, keepdims=True))
+
+
+def log_quadratic(
+    q: ArrayLike, k: ArrayLike, log_v: ArrayLike, *, causal: bool = True, phantom: bool = False
+) -> NDArray[Any]:
+    """Return log y where values are given as logarithms, otherwise as `quadratic`."""
+    q, k, log_v = (np.asarray(a, dtype=np.float64) for a in (q, k, log_v))
+    if phantom:
+        k, log_v = (np.pad(a, ((1, 0), (0, 0))) for a in (k, log_v))
+    y = np.empty((len(q), log_v.shape[1]))
+    for t, query in enumerate(q):
+        seen = t + 1 + phantom if causal else len(k)
+        exponents = query + k[:seen]
+        log_S = _log_sum(exponents[:, :, None] + log_v[:seen, None, :])
+        y[t] = log_S - _log_sum(exponents[:, :, None])
+    return y
+
+
+def _log_sum(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of the sum of exp over all axes but the last."""
+    top = np.maximum(terms.max(axis=(0, 1)), np.finfo(np.float64).min)
+    with np.errstate(divide="ignore"):
+        return np.asarray(top + np.log(np.exp(terms - top).sum(axis=(0, 1))))

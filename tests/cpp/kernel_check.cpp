@@ -38,7 +38,7 @@ template <class T> Operation<T> operation_of(const std::string &op) {
         return {nullptr, check::check_update<T>};
     if (op == "weight")
         return {nullptr, check::check_weight<T>};
-    if (op == "heinsen")
+    if (op == "heinsen" || op == "heinsen_log")
         return {nullptr, check::check_heinsen<T>};
     return {};
 }

@@ -35,51 +35,96 @@ struct Tokens {
     std::size_t n = 0;
 };
 
+/// The states of a heinsen.State, and what they are for.
+struct States {
+    States(nb::handle object, std::size_t d_k, std::size_t d_v, bool log_values)
+        : buffer(object, true), d_k(d_k), d_v(d_v), log_values(log_values),
+          good(buffer.is_float() && buffer.dimensions() == 2 && contiguous(buffer) &&
+               buffer.shape()[1] == heinsen_size(d_k, d_v, log_values)) {}
+    std::size_t heads() const { return buffer.shape()[0]; }
+
+    Buffer buffer;
+    std::size_t d_k, d_v;
+    bool log_values, good;
+};
+
+/// Runs what has been checked; y is null where there is no q.
+void compute(const States &s, const Tokens &q, const Tokens &k, const Tokens &v, void *y,
+             std::size_t n, bool log_output, const Options &options) {
+    const auto as = [&](auto zero) {
+        using T = decltype(zero);
+        run(s.heads() * n * s.d_v * 8, [&] {
+            fastsoftmax::heinsen<T>(s.buffer.data<T>(),
+                                    {q.data<T>(), k.data<T>(), v.data<T>(), static_cast<T *>(y),
+                                     s.heads(), n, s.d_k, s.d_v, s.log_values, log_output},
+                                    options);
+        });
+    };
+    s.buffer.is_double() ? as(double{}) : as(float{});
+}
+
 /// states: [heads, heinsen_size]. Python sees to it that batches agree, where anything but a plain
 /// array of the state's own batch comes; here the sizes must.
 nb::object heinsen(nb::handle states, nb::handle q, nb::handle k, nb::handle v, nb::handle out,
-                   std::size_t d_k, std::size_t d_v, nb::handle threads, nb::handle isa) {
-    const Buffer s(states, true), y(out, true);
+                   std::size_t d_k, std::size_t d_v, bool log_values, bool log_output,
+                   nb::handle threads, nb::handle isa) {
+    const States s(states, d_k, d_v, log_values);
+    const Buffer y(out, true);
     const nb::str exact("exact"); // the options hold a view of it
     Options options;
-    if (!s.is_float() || s.dimensions() != 2 || !contiguous(s) ||
-        s.shape()[1] != heinsen_size(d_k, d_v) || s.shape()[0] == 0 ||
-        !read_options(exact, isa, threads, options))
+    if (!s.good || s.heads() == 0 || !read_options(exact, isa, threads, options))
         return nb::borrow(Py_False);
-    const std::size_t heads = s.shape()[0];
-    const Tokens qs(q, s, heads, d_k), ks(k, s, heads, d_k), vs(v, s, heads, d_v);
+    const std::size_t heads = s.heads();
+    const Tokens qs(q, s.buffer, heads, d_k), ks(k, s.buffer, heads, d_k),
+        vs(v, s.buffer, heads, d_v);
     const std::size_t n = qs.given ? qs.n : ks.n;
     if (!qs.good || !ks.good || !vs.good || ks.given != vs.given || (ks.given && ks.n != n) ||
         (vs.given && vs.n != n) || !(qs.given || ks.given))
         return nb::borrow(Py_False);
-    if (qs.given && (y.element() != s.element() || !contiguous(y) ||
-                     y.elements() != heads * n * d_v || y.overlaps(s) || y.overlaps(qs.buffer) ||
-                     (ks.given && (y.overlaps(ks.buffer) || y.overlaps(vs.buffer)))))
+    if (qs.given &&
+        (y.element() != s.buffer.element() || !contiguous(y) || y.elements() != heads * n * d_v ||
+         y.overlaps(s.buffer) || y.overlaps(qs.buffer) ||
+         (ks.given && (y.overlaps(ks.buffer) || y.overlaps(vs.buffer)))))
         return nb::borrow(Py_False);
-    run(heads * n * d_v * 8, [&] {
-        with_element(s, false, [&](auto zero) {
-            using T = decltype(zero);
-            if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
-                fastsoftmax::heinsen<T>(s.data<T>(),
-                                        {qs.data<T>(), ks.data<T>(), vs.data<T>(),
-                                         qs.given ? y.data<T>() : nullptr, heads, n, d_k, d_v},
-                                        options);
-        });
-    });
+    compute(s, qs, ks, vs, qs.given ? y.data<void>() : nullptr, n, log_output, options);
     return nb::borrow(qs.given ? out : nb::handle(Py_True));
 }
 
-void start(nb::handle states, std::size_t d_k, std::size_t d_v, bool zeros) {
-    const Buffer s(states, true);
-    if (!s.is_float() || s.dimensions() != 2 || !contiguous(s) ||
-        s.shape()[1] != heinsen_size(d_k, d_v))
-        throw std::invalid_argument("wants states of [heads, heinsen_size(d_k, d_v)]");
-    with_element(s, false, [&](auto zero) {
+/// One token of each head: the arrays have the state's own batch, no more. False for all that has
+/// to be looked at more closely.
+nb::object step(nb::handle states, nb::handle q, nb::handle k, nb::handle v, nb::tuple batch,
+                std::size_t d_k, std::size_t d_v) {
+    const States s(states, d_k, d_v, false);
+    if (!s.good || s.heads() == 0)
+        return nb::borrow(Py_False);
+    const std::size_t heads = s.heads();
+    const Tokens qs(q, s.buffer, heads, d_k), ks(k, s.buffer, heads, d_k),
+        vs(v, s.buffer, heads, d_v);
+    const auto fits = [&](const Tokens &tokens) {
+        bool same = tokens.given && tokens.good && tokens.n == 1 &&
+                    tokens.buffer.dimensions() == batch.size() + 1;
+        for (std::size_t i = 0; same && i < batch.size(); ++i)
+            same = PyLong_AsSize_t(batch[i].ptr()) == tokens.buffer.shape()[i];
+        return same;
+    };
+    if (!fits(qs) || !fits(ks) || !fits(vs))
+        return nb::borrow(Py_False);
+    nb::object out = numpy->empty_like(v);
+    compute(s, qs, ks, vs, Buffer(out, true).data<void>(), 1, false, {});
+    return out;
+}
+
+void start(nb::handle states, std::size_t d_k, std::size_t d_v, bool zeros, bool log_values) {
+    const States s(states, d_k, d_v, log_values);
+    if (!s.good)
+        throw std::invalid_argument("wants states of [heads, heinsen_size(d_k, d_v, log_values)]");
+    const auto as = [&](auto zero) {
         using T = decltype(zero);
-        if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
-            for (std::size_t h = 0; h < s.shape()[0]; ++h)
-                heinsen_start<T>(s.data<T>() + h * s.shape()[1], d_k, d_v, zeros);
-    });
+        for (std::size_t h = 0; h < s.heads(); ++h)
+            heinsen_start<T>(s.buffer.data<T>() + h * s.buffer.shape()[1], d_k, d_v, zeros,
+                             log_values);
+    };
+    s.buffer.is_double() ? as(double{}) : as(float{});
 }
 
 } // namespace
@@ -87,7 +132,10 @@ void start(nb::handle states, std::size_t d_k, std::size_t d_v, bool zeros) {
 void add_heinsen(nb::module_ &module) {
     const auto any = [](const char *name) { return nb::arg(name).none(); };
     module.def("heinsen", &heinsen, any("states"), any("q"), any("k"), any("v"), any("out"),
-               nb::arg("d_k"), nb::arg("d_v"), any("threads"), any("isa"));
+               nb::arg("d_k"), nb::arg("d_v"), nb::arg("log_values"), nb::arg("log_output"),
+               any("threads"), any("isa"));
+    module.def("heinsen_step", &step, any("states"), any("q"), any("k"), any("v"), nb::arg("batch"),
+               nb::arg("d_k"), nb::arg("d_v"));
     module.def("heinsen_start", &start);
     module.def("heinsen_size", &heinsen_size);
 }

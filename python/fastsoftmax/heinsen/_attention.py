@@ -3,16 +3,18 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastsoftmax.heinsen._checks import checked_floats, is_half, log_of
+from fastsoftmax.heinsen._checks import checked_floats, checked_values, is_half
 from fastsoftmax.heinsen._state import State
 
 
 def attention(
     q: object,
     k: object,
-    v: object,
+    v: object = None,
     *,
+    log_v: object = None,
     causal: bool = True,
     state: State | None = None,
     return_state: bool = False,
@@ -27,6 +29,9 @@ def attention(
     q, k, v : ndarray of float
         ``[*batch, n_q, d_k]``, ``[*batch, n, d_k]``, ``[*batch, n, d_v]``. Halves are computed in
         float32. ``n_q`` may differ from ``n`` unless `causal`.
+    log_v : ndarray of float, instead of `v`
+        Logarithms of values, which may lie anywhere: 5 to 13 times the time. y is beyond the
+        range of float32 where its logarithm is beyond +-87: use `log_output`.
     causal : bool
         Query t sees tokens 0..t and what `state` has seen; otherwise every query sees all.
     state : State, optional
@@ -61,30 +66,42 @@ def attention(
     >>> attention(zeros, zeros, values).ravel().tolist()
     [1.0, 1.5, 3.0]
     """
-    queries, keys = checked_floats(q, "q"), checked_floats(k, "k")
-    values = checked_floats(v, "v")
-    for name, array in (("q", queries), ("k", keys), ("v", values)):
-        if array.ndim < 2:
-            raise ValueError(f"{name} has shape {array.shape}; wanted [*batch, n, width]")
-    dtype = np.dtype(np.float32) if is_half(queries) else queries.dtype
-    if state is None:
-        after = State(keys.shape[:-2], keys.shape[-1], values.shape[-1], dtype=dtype)
-    elif isinstance(state, State):
-        after = state.copy()
-    else:
-        raise TypeError(f"state must be a heinsen.State, not {type(state).__name__}")
-    for name, array in (("q", queries), ("k", keys), ("v", values)):
-        if array.ndim != len(after.batch_shape) + 2:
-            raise ValueError(
-                f"{name} has shape {array.shape}; the batch is {after.batch_shape}, so it needs "
-                f"{len(after.batch_shape) + 2} dimensions"
-            )
+    name, values = checked_values(v, log_v)
+    tokens = {
+        name: checked_floats(array, name) for name, array in (("q", q), ("k", k), (name, values))
+    }
+    after = _start(tokens, state)
+    queries = tokens["q"]
+    options: Any = {"log_output": log_output, "threads": threads, "isa": isa}
+    kinds: Any = {"v": None, "log_v": None, name: tokens[name]}
     if causal:
-        y = after._steps(queries, keys, values, threads, isa)
+        y = after._steps(queries, tokens["k"], **kinds, **options)
     else:
         after.attend(queries[..., :0, :])  # refuses a q that doesn't fit before anything is done
-        after.update(keys, values, threads=threads, isa=isa)
-        y = after.attend(queries, threads=threads, isa=isa)
-    y = log_of(y) if log_output else y
+        after.update(tokens["k"], **kinds, threads=threads, isa=isa)
+        y = after.attend(queries, **options)
     y = y.astype(queries.dtype, copy=False)
     return (y, after) if return_state else y
+
+
+def _start(tokens: dict[str, NDArray[Any]], state: State | None) -> State:
+    """Return a copy of `state`, or an empty one that the tokens fit."""
+    for name, array in tokens.items():
+        if array.ndim < 2:
+            raise ValueError(f"{name} has shape {array.shape}; wanted [*batch, n, width]")
+    queries, keys, values = tokens.values()
+    if isinstance(state, State):
+        after = state.copy()
+    elif state is None:
+        dtype = np.dtype(np.float32) if is_half(queries) else queries.dtype
+        after = State(keys.shape[:-2], keys.shape[-1], values.shape[-1], dtype=dtype)
+    else:
+        raise TypeError(f"state must be a heinsen.State, not {type(state).__name__}")
+    rank = len(after.batch_shape) + 2
+    for name, array in tokens.items():
+        if array.ndim != rank:
+            raise ValueError(
+                f"{name} has shape {array.shape}; the batch is {after.batch_shape}, so it needs "
+                f"{rank} dimensions"
+            )
+    return after

@@ -48,6 +48,15 @@ def checked_tokens(
     return np.ascontiguousarray(array, dtype=dtype)
 
 
+def checked_values(v: object, log_v: object) -> tuple[str, object]:
+    """Return the name and the array of the one that is given."""
+    if v is None and log_v is None:
+        raise TypeError("values are missing: pass v, or their logarithms as log_v")
+    if v is not None and log_v is not None:
+        raise TypeError("v and log_v are both given; pass the values, or their logarithms")
+    return ("v", v) if log_v is None else ("log_v", log_v)
+
+
 def checked_same_tokens(arrays: dict[str, NDArray[Any]], rank: int) -> None:
     """See that all have as many tokens, or are all single tokens."""
     seen = {name: array.shape[rank:-1] for name, array in arrays.items()}

@@ -6,32 +6,66 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from fastsoftmax.heinsen._layout import by_feature, fill, panels, weights
+
 if TYPE_CHECKING:
     from fastsoftmax.heinsen._state import State
 
 Held = TypeVar("Held", bound="State")
+#: What a file holds of the values, by what `State.kind` says of them.
+CARRIED = {"none": "A", "v": "A", "log_v": "MS"}
 
 
 def write(state: "State", file: str | PathLike[str] | IO[bytes]) -> None:
-    """Write m, z and A of a state."""
-    m, z, A = state._parts()
-    np.savez(file, batch_shape=np.array(state.batch_shape, np.int64), m=m, z=z, A=A)
+    """Write m, z, and A or M and S of a state."""
+    kind = state._kind or "none"
+    names = CARRIED[kind]
+    m, z = (part[:, : state.d_k] for part in weights(state._data, state.d_k))
+    carried = panels(state._data, state.d_k, state.d_v, len(names))
+    arrays: dict[str, Any] = {
+        name: by_feature(part, state.d_k, state.d_v)
+        for name, part in zip(names, carried, strict=True)
+    }
+    batch = np.array(state.batch_shape, np.int64)
+    np.savez(file, batch_shape=batch, values=np.array(kind), m=m, z=z, **arrays)
 
 
-def read(kind: type[Held], file: str | PathLike[str] | IO[bytes]) -> Held:
-    """Read a state, or refuse in words what isn't one."""
+def _arrays(file: str | PathLike[str] | IO[bytes]) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the arrays of a file, or refuse it."""
     with np.load(file, allow_pickle=False) as found:
-        missing = {"batch_shape", "m", "z", "A"} - set(found.files)
-        if missing:
-            raise ValueError(f"no saved State: the file lacks {', '.join(sorted(missing))}")
-        batch, m, z, A = (found[name] for name in ("batch_shape", "m", "z", "A"))
-    if A.ndim != 3:
-        raise ValueError(f"no saved State: A has {A.ndim} dimensions, not 3")
-    new = kind(tuple(batch.tolist()), A.shape[1], A.shape[2], dtype=A.dtype)
-    for name, part, value in zip("mzA", new._parts(), (m, z, A), strict=True):
-        if part.shape != value.shape or part.dtype != value.dtype:
+        arrays = {name: found[name] for name in found.files}
+    kind = str(arrays.get("values", "?"))
+    wanted = {"batch_shape", "values", "m", "z", *CARRIED.get(kind, "A")}
+    if missing := wanted - arrays.keys():
+        raise ValueError(f"no saved State: the file lacks {', '.join(sorted(missing))}")
+    if kind not in CARRIED:
+        raise ValueError(f"no saved State: its values are {kind!r}")
+    return kind, arrays
+
+
+def read(kind_of: type[Held], file: str | PathLike[str] | IO[bytes]) -> Held:
+    """Read a state, or refuse in words what isn't one."""
+    kind, arrays = _arrays(file)
+    names = CARRIED[kind]
+    for name in names:
+        if arrays[name].ndim != 3:
+            raise ValueError(f"no saved State: {name} has {arrays[name].ndim} dimensions, not 3")
+    d_k, d_v = arrays[names[0]].shape[1:]
+    batch = tuple(arrays["batch_shape"].tolist())
+    new = kind_of(batch, d_k, d_v, dtype=arrays[names[0]].dtype)
+    if kind != "none":
+        new._become(kind)
+    heads = len(new._data)
+    wanted = {"m": (heads, d_k), "z": (heads, d_k)} | {name: (heads, d_k, d_v) for name in names}
+    for name, shape in wanted.items():
+        value = arrays[name]
+        if value.shape != shape or value.dtype != new.dtype:
             raise ValueError(f"no saved State: {name} is {value.dtype} {value.shape}")
-        part[...] = value
+    for part, name in zip(weights(new._data, d_k), "mz", strict=True):
+        part[:, :d_k] = arrays[name]
+    for part, name in zip(panels(new._data, d_k, d_v, len(names)), names, strict=True):
+        fill(part, arrays[name])
+    new._zeros = bool(np.any(arrays["z"])) if kind == "none" else False
     return new
 
 
@@ -42,6 +76,6 @@ def to_bytes(state: "State") -> bytes:
     return file.getvalue()
 
 
-def from_bytes(kind: type[Held], data: bytes) -> Any:
+def from_bytes(kind_of: type[Held], data: bytes) -> Any:
     """Return the state in the bytes of a file."""
-    return read(kind, io.BytesIO(data))
+    return read(kind_of, io.BytesIO(data))

@@ -15,10 +15,11 @@ from fastsoftmax.heinsen._checks import (
     checked_same_tokens,
     checked_size,
     checked_tokens,
+    checked_values,
     log_of,
 )
-
-Parts = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+from fastsoftmax.heinsen._layout import by_feature
+from fastsoftmax.heinsen._merge import logarithms, merge
 
 
 class State:
@@ -44,10 +45,15 @@ class State:
 
     Notes
     -----
+    The first tokens decide whether a state mixes values (`v`) or values given as logarithms
+    (`log_v`), which may lie anywhere and cost more: twice the memory, and 5 to 13 times the time.
+    From then on it takes that kind only; ValueError for the other.
+
     Error of an answer, relative to the same mixture of ``abs(v)``: 5e-6 (float32) or 1e-13
     (float64) after 1000 tokens; it grows with their number as sums of floats do. -inf in k skips
-    that feature. NaN and +inf are not looked for: in k they stay in the feature for good, in q
-    they spoil that answer. -inf in q counts as a very low number. An empty state answers NaN.
+    that feature; -inf in log_v is a value of 0. NaN and +inf are not looked for: in k they stay in
+    the feature for good, in values in the column, in q they spoil that answer. -inf in q counts
+    as a very low number. An empty state answers NaN.
 
     Two threads must not use one state at once. Merge states of disjoint tokens instead.
 
@@ -64,7 +70,7 @@ class State:
     [3.0]
     """
 
-    __slots__ = ("_data", "_key", "_value", "batch_shape", "d_k", "d_v", "dtype")
+    __slots__ = ("_data", "_kind", "_zeros", "batch_shape", "d_k", "d_v", "dtype")
 
     def __init__(
         self,
@@ -88,47 +94,86 @@ class State:
         self.batch_shape = batch
         self.d_k, self.d_v = checked_size(d_k, "d_k"), checked_size(d_v, "d_v")
         self.dtype = checked_dtype(dtype)
-        self._key, self._value = (*batch, self.d_k), (*batch, self.d_v)
-        heads = int(np.prod(batch, dtype=np.int64))
-        size = _core.heinsen_size(self.d_k, self.d_v)
-        self._data: NDArray[Any] = np.empty((heads, size), self.dtype)
-        _core.heinsen_start(self._data, self.d_k, self.d_v, initial == "zeros")
+        self._zeros, self._kind = initial == "zeros", None
+        self._data = self._start(log_values=False)
 
-    def _parts(self) -> Parts:
-        """Return views of m, z and A."""
-        rows = -(-self.d_k // 16) * 16
-        m, z, A = np.split(self._data, (rows, 2 * rows), axis=1)
-        A = A.reshape(len(A), rows, -(-self.d_v // 16) * 16) if A.size else A.reshape(0, rows, 16)
-        return m[:, : self.d_k], z[:, : self.d_k], A[:, : self.d_k, : self.d_v]
+    _data: NDArray[Any]
+    _kind: Literal["v", "log_v"] | None
+
+    def _start(self, log_values: bool) -> NDArray[Any]:
+        heads = int(np.prod(self.batch_shape, dtype=np.int64))
+        size = _core.heinsen_size(self.d_k, self.d_v, log_values)
+        data = np.empty((heads, size), self.dtype)
+        _core.heinsen_start(data, self.d_k, self.d_v, self._zeros, log_values)
+        return data
+
+    @property
+    def kind(self) -> Literal["v", "log_v"] | None:
+        """What the state mixes: ``"v"``, ``"log_v"``, or None before its first tokens."""
+        return self._kind
+
+    def _check_kind(self, kind: str) -> None:
+        if self._kind not in (None, kind):
+            raise ValueError(
+                f"this state has taken {self._kind}, so it can't take {kind}; use another State"
+            )
+
+    def _become(self, kind: Any) -> None:
+        """Settle on a kind that `_check_kind` has let through."""
+        if self._kind is None and kind == "log_v":
+            self._data = self._start(log_values=True)
+        self._kind = kind
 
     def _run(
         self,
-        q: NDArray[Any] | None,
-        k: NDArray[Any] | None,
-        v: NDArray[Any] | None,
-        threads: int | None = None,
-        isa: str | None = None,
+        tokens: dict[str, NDArray[Any]],
+        log_output: bool,
+        threads: int | None,
+        isa: str | None,
     ) -> Any:
+        """Give checked tokens to the core: k and values, q, or all of them."""
+        q, k = tokens.get("q"), tokens.get("k")
+        v = tokens.get("v", tokens.get("log_v"))
         out = None if q is None else np.empty((*q.shape[:-1], self.d_v), self.dtype)
+        log_values = self._kind == "log_v"
         if self._data.size and (q if q is not None else k).size:  # type: ignore[union-attr]
-            done = _core.heinsen(self._data, q, k, v, out, self.d_k, self.d_v, threads, isa)
-            if done is False:
+            options = (self.d_k, self.d_v, log_values, log_output and log_values)
+            if _core.heinsen(self._data, q, k, v, out, *options, threads, isa) is False:
                 raise RuntimeError("the core refused what had been checked: please report this")
-        return out
+        return out if out is None or log_values or not log_output else log_of(out)
 
-    def _tokens(self, value: object, name: str, width: int) -> NDArray[Any]:
-        return checked_tokens(value, name, self.batch_shape, width, self.dtype)
+    def _checked(self, tokens: dict[str, object], values: tuple[object, object]) -> Any:
+        """Tokens by name, all of a number, fit for this state."""
+        v, log_v = values
+        widths = dict.fromkeys(tokens, self.d_k)
+        if "k" in tokens:
+            name, value = checked_values(v, log_v)
+            self._check_kind(name)
+            tokens, widths = {**tokens, name: value}, {**widths, name: self.d_v}
+        arrays = {
+            name: checked_tokens(value, name, self.batch_shape, widths[name], self.dtype)
+            for name, value in tokens.items()
+        }
+        checked_same_tokens(arrays, len(self.batch_shape))
+        return arrays
 
     def update(
-        self, k: object, v: object, *, threads: int | None = None, isa: str | None = None
+        self,
+        k: object,
+        v: object = None,
+        *,
+        log_v: object = None,
+        threads: int | None = None,
+        isa: str | None = None,
     ) -> Self:
         """Add tokens: ``[*batch, d_k]`` and ``[*batch, d_v]``, or chunks ``[*batch, n, ...]``.
 
-        Returns the state itself. `isa` is for tests.
+        Their values are `v`, or the logarithms `log_v`: one of them. Returns the state itself.
+        `isa` is for tests.
         """
-        keys, values = self._tokens(k, "k", self.d_k), self._tokens(v, "v", self.d_v)
-        checked_same_tokens({"k": keys, "v": values}, len(self.batch_shape))
-        self._run(None, keys, values, checked_threads(threads), isa)
+        tokens, count = self._checked({"k": k}, (v, log_v)), checked_threads(threads)
+        self._become(list(tokens)[-1])
+        self._run(tokens, False, count, isa)
         return self
 
     def attend(
@@ -143,39 +188,35 @@ class State:
 
         With `log_output` the logarithm of the answers; ValueError if one of them is negative.
         """
-        queries = self._tokens(q, "q", self.d_k)
-        y = self._run(queries, None, None, checked_threads(threads), isa)
-        return log_of(y) if log_output else y
+        tokens = self._checked({"q": q}, (None, None))
+        return self._run(tokens, log_output, checked_threads(threads), isa)
 
-    def step(self, q: Any, k: Any, v: Any) -> Any:
+    def step(self, q: Any, k: Any, v: Any = None, *, log_v: Any = None) -> Any:
         """Add one token, or a chunk, then answer the query of each: one step of decoding.
 
         The same as `update` and `attend`, token after token, in one pass over the state.
         """
-        try:
-            if q.shape == self._key and k.shape == self._key and v.shape == self._value:
-                y = _core.heinsen(
-                    self._data,
-                    q,
-                    k,
-                    v,
-                    np.empty(v.shape, self.dtype),
-                    self.d_k,
-                    self.d_v,
-                    None,
-                    None,
-                )
-                if y is not False:
-                    return y
-        except AttributeError:
-            pass  # no arrays: said in words below
-        return self._steps(q, k, v, None, None)
+        if self._kind == "v" and log_v is None:
+            y = _core.heinsen_step(self._data, q, k, v, self.batch_shape, self.d_k, self.d_v)
+            if y is not False:
+                return y
+        return self._steps(q, k, v, log_v)
 
-    def _steps(self, q: object, k: object, v: object, threads: int | None, isa: str | None) -> Any:
-        queries, keys = self._tokens(q, "q", self.d_k), self._tokens(k, "k", self.d_k)
-        values = self._tokens(v, "v", self.d_v)
-        checked_same_tokens({"q": queries, "k": keys, "v": values}, len(self.batch_shape))
-        return self._run(queries, keys, values, checked_threads(threads), isa)
+    def _steps(
+        self,
+        q: object,
+        k: object,
+        v: object,
+        log_v: object,
+        *,
+        log_output: bool = False,
+        threads: int | None = None,
+        isa: str | None = None,
+    ) -> Any:
+        tokens = self._checked({"q": q, "k": k}, (v, log_v))
+        count = checked_threads(threads)
+        self._become(list(tokens)[-1])
+        return self._run(tokens, log_output, count, isa)
 
     def _check_like(self, other: object) -> "State":
         if not isinstance(other, State):
@@ -193,13 +234,13 @@ class State:
 
         Tokens in both count twice: of two states with ``initial="zeros"`` the phantom, too.
         """
-        m, z, A = self._parts()
-        m2, z2, A2 = self._check_like(other)._parts()
-        top = np.maximum(m, m2)
-        mine, theirs = np.exp(m - top), np.exp(m2 - top)
-        z[...] = z * mine + z2 * theirs
-        A[...] = A * mine[..., None] + A2 * theirs[..., None]
-        m[...] = top
+        like = self._check_like(other)
+        if like._kind is None or self._kind is None:
+            like = like.copy()
+            like._become(self._kind or like._kind)
+        self._check_kind(like._kind or "v")
+        self._become(like._kind)
+        merge(self._data, like._data, self.d_k, self.d_v, self._kind == "log_v")
         return self
 
     def to_log(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -207,17 +248,17 @@ class State:
 
         ValueError if values mix to a negative sum, which has no real logarithm.
         """
-        m, z, A = self._parts()
-        if np.any(A < 0):
-            raise ValueError("a sum of values is negative, so H_S is not real; H_S needs v >= 0")
-        with np.errstate(divide="ignore"):
-            H_S, H_Z = m[..., None] + np.log(A), m + np.log(z)
-        return H_S.reshape(*self._key, self.d_v), H_Z.reshape(self._key)
+        H_S, H_Z = logarithms(self._data, self.d_k, self.d_v, self._kind == "log_v")
+        keys = (*self.batch_shape, self.d_k)
+        return (
+            by_feature(H_S, self.d_k, self.d_v).reshape(*keys, self.d_v),
+            np.ascontiguousarray(H_Z[:, : self.d_k]).reshape(keys),
+        )
 
     def copy(self) -> Self:
         """Return an independent state that has seen the same tokens."""
         new = type(self)(self.batch_shape, self.d_k, self.d_v, dtype=self.dtype)
-        new._data[...] = self._data
+        new._data, new._kind, new._zeros = self._data.copy(), self._kind, self._zeros
         return new
 
     __copy__ = copy

@@ -1,10 +1,13 @@
 // Heinsen attention of one head against eq. 1 of arXiv 2404.05843, summed in long double.
+#include "fastsoftmax/heinsen.hpp"
 #include "check/checks.hpp"
 #include "kernels/heinsen_arguments.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
+#include <string>
 
 namespace check {
 namespace {
@@ -14,28 +17,42 @@ struct Shape {
 };
 constexpr Shape shapes[] = {{1, 1, 1}, {7, 3, 5}, {9, 32, 32}, {40, 17, 33}, {21, 16, 70}};
 
-/// Error of answer t, column j, relative to the same mixture of |v|.
+/// Error of answer t, column j, relative to the same mixture of |v|. Where values are logarithms, y
+/// is, too, and may be off by its own rounding.
 template <class T>
-double error_of(const fastsoftmax::HeinsenArguments<T> &a, std::size_t t, std::size_t j) {
+double error_of(const fastsoftmax::HeinsenArguments<T> &a, bool logs, std::size_t t,
+                std::size_t j) {
     long double top = -INFINITY, wanted = 0, size = 0, total = 0;
     const auto exponent = [&](std::size_t u, std::size_t i) {
         return static_cast<long double>(a.q[t * a.d_k + i]) + a.k[u * a.d_k + i];
     };
-    for (std::size_t u = 0; u <= t; ++u)
+    long double highest = -INFINITY;
+    for (std::size_t u = 0; u <= t; ++u) {
+        if (logs)
+            highest = std::max(highest, static_cast<long double>(a.v[u * a.d_v + j]));
         for (std::size_t i = 0; i < a.d_k; ++i)
             top = std::max(top, exponent(u, i));
+    }
     for (std::size_t u = 0; u <= t; ++u)
         for (std::size_t i = 0; i < a.d_k; ++i) {
             const long double weight = std::exp(exponent(u, i) - top);
-            const long double v = a.v[u * a.d_v + j];
+            const long double v = logs
+                                      ? std::exp(a.v[u * a.d_v + j] - highest) // long: no underflow
+                                      : a.v[u * a.d_v + j];
             wanted += weight * v, size += weight * std::fabs(v), total += weight;
         }
-    const long double error = std::fabs(a.y[t * a.d_v + j] - wanted / total) / (size / total);
+    const long double y = a.y[t * a.d_v + j];
+    long double error = std::fabs(y - wanted / total) / (size / total);
+    if (logs) {
+        const long double exact = highest + std::log(wanted / total);
+        error = std::fabs(y - exact) - std::fabs(exact) * std::numeric_limits<T>::epsilon() / 2;
+    }
     return std::isnan(error) ? INFINITY : static_cast<double>(error);
 }
 
 template <class T>
 double worst_of(const KernelRow &row, const Shape &shape, double spread, Report &report) {
+    const bool logs = std::string(row.op) == fastsoftmax::HeinsenLogArguments<T>::op;
     std::mt19937 random(7);
     std::normal_distribution<double> normal;
     const auto draw = [&](std::size_t size, double scale) {
@@ -45,17 +62,32 @@ double worst_of(const KernelRow &row, const Shape &shape, double spread, Report 
         return values;
     };
     const auto [n, d_k, d_v] = shape;
-    const auto q = draw(n * d_k, spread), k = draw(n * d_k, spread), v = draw(n * d_v, 1);
+    const auto q = draw(n * d_k, spread), k = draw(n * d_k, spread);
+    const auto v = draw(n * d_v, logs ? 10 * spread : 1);
     std::vector<T> y(n * d_v), scratch(fastsoftmax::heinsen_scratch_size(d_k));
-    std::vector<T> state(fastsoftmax::heinsen_state_size(d_k, d_v));
-    std::fill_n(state.begin(), fastsoftmax::heinsen_padded(d_k), fastsoftmax::heinsen_lowest<T>);
-    const fastsoftmax::HeinsenArguments<T> arguments{
-        state.data(), scratch.data(), q.data(), k.data(), v.data(), y.data(), n, d_k, d_v};
-    run(row, arguments, report);
+    std::vector<T> state(fastsoftmax::heinsen_size(d_k, d_v, logs));
+    fastsoftmax::heinsen_start(state.data(), d_k, d_v, false, logs);
+    const fastsoftmax::HeinsenArguments<T> arguments{state.data(),
+                                                     state.data() +
+                                                         2 * fastsoftmax::heinsen_padded(d_k),
+                                                     scratch.data(),
+                                                     q.data(),
+                                                     k.data(),
+                                                     v.data(),
+                                                     y.data(),
+                                                     n,
+                                                     d_k,
+                                                     d_v,
+                                                     0,
+                                                     d_v};
+    if (logs)
+        run(row, fastsoftmax::HeinsenLogArguments<T>{arguments, true}, report);
+    else
+        run(row, arguments, report);
     double worst = 0;
     for (std::size_t t = 0; t < n; ++t)
         for (std::size_t j = 0; j < d_v; ++j)
-            worst = std::max(worst, error_of(arguments, t, j));
+            worst = std::max(worst, error_of(arguments, logs, t, j));
     return worst;
 }
 

@@ -1,0 +1,132 @@
+// Heinsen attention of values given as logarithms, which may lie anywhere in +-1e30: eq. 5 and 6 of
+// arXiv 2404.05843, with H_S = M + log S kept as a maximum and a sum for each (i, j):
+//
+//   M_ij = max_t (k_ti + log v_tj),   S_ij = sum_t exp(k_ti + log v_tj - M_ij)
+//   log y_tj = c_j - c + log(sum_i exp(q_ti + M_ij - c_j) S_ij / sum_i w_ti z_i)
+//   c_j = max_i(q_ti + M_ij);  c, w and z as in heinsen_weights.hpp
+//
+// One token after the other; two exponentials for each element of A and token: 5 to 13 times the
+// time of heinsen.hpp, twice its memory.
+//
+// Error: M is any number near the maximum, so it is rounded without harm; every exponent is a
+// two-sum less such a number plus the two-sum's error: one rounding of a number between -87 and 0,
+// as in heinsen.hpp, whose bound holds relative to y. c_j - c is a two-sum, too; log y itself is
+// rounded once, so at 1000 it is off by 3e-5 in float32.
+// Edges: log v = -inf is v = 0, log y = -inf where all are. NaN and +inf in log v spread over the
+// column for good; those of k and q as in heinsen.hpp.
+// Rejected: A of heinsen.hpp from exp(log v), gone beyond +-88; one maximum for each column, which
+// loses what a feature has that isn't of the largest key; H_S as one number, off by 5e-4 at 1e4.
+#pragma once
+#include "common/log.hpp"
+#include "kernels/heinsen_weights.hpp"
+
+namespace fastsoftmax {
+
+template <class Variant, class V> class HeinsenLog {
+    using T = typename V::scalar;
+    using Weights = HeinsenWeights<V>;
+    static constexpr std::size_t lanes = V::lanes, side = heinsen_block;
+
+  public:
+    using Arguments = HeinsenLogArguments<T>;
+    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-6 : 1e-13;
+    static constexpr const char *exact_bound_kind = "relative to y, 1000 tokens";
+
+    static void run(const Arguments &a) {
+        const std::size_t rows = heinsen_padded(a.d_k);
+        T *w = a.scratch, *p = w + rows;
+        Weights weights(a.mz, p + rows, a.d_k);
+        for (std::size_t t = 0; t < a.n; ++t) {
+            if (a.k) {
+                const T *k = a.k + t * a.d_k;
+                weights.find_top(k, 1);
+                weights.rise(p);
+                weights.weigh_key(k, a.d_k, p, 1);
+                weights.add(p, 1);
+            }
+            T c = 0, total = 0;
+            if (a.q) {
+                const T *q = a.q + t * a.d_k;
+                c = V::reduce_max(weights.highest(q));
+                total = static_cast<T>(V::reduce_add(weights.weigh_query(q, c, w, 1)));
+            }
+            for (std::size_t j = a.first; j < a.last; j += lanes) {
+                T *M = a.A + (j & ~(side - 1)) * rows * 2 + (j & (side - 1));
+                if (a.k)
+                    add(a, t, j, M, M + rows * side);
+                if (a.q && j < a.d_v)
+                    answer(a, t, j, M, M + rows * side, c, total);
+            }
+        }
+    }
+
+  private:
+    /// Finite where -inf was, so that no difference is inf - inf; weighs nothing beside numbers.
+    static FS_INLINE V finite(V x) { return V::max(V::set(heinsen_lowest<T> / 16), x); }
+
+    static FS_INLINE void add(const Arguments &a, std::size_t t, std::size_t j, T *M, T *S) {
+        const ExactWeight<V, false> weight{T(0)};
+        const V one = V::set(1), zero = V::set(0);
+        const V v = finite(Weights::load(a.v + t * a.d_v, j, a.d_v, heinsen_lowest<T>));
+        for (std::size_t i = 0; i < a.d_k; ++i, M += side, S += side) {
+            const T k = a.k[t * a.d_k + i];
+            if (k == -__builtin_inff()) // would count as a number in S, but not in z
+                continue;
+            const TwoSum<V> e(V::set(k), v);
+            const V m = V::load(M), top = V::max(m, e.sum);
+            const V rises = V::greater(e.sum, m), stays = one - rises;
+            // the lower of the two in units of the higher, whose own weight is exp(error) or 1
+            const V low = weight((V::min(m, e.sum) - top) + V::fnma(rises, e.error, e.error));
+            const V high = V::fma(V::fma(e.error, V::set(0.5), one), e.error, one);
+            const V factor = V::zero_where_le(low, rises, zero) + stays;
+            const V added =
+                V::zero_where_le(high, rises, zero) + V::zero_where_le(low, stays, zero);
+            V::fma(V::load(S), factor, added).store(S);
+            top.store(M);
+        }
+    }
+
+    static FS_INLINE void answer(const Arguments &a, std::size_t t, std::size_t j, const T *M,
+                                 const T *S, T c, T total) {
+        const ExactWeight<V, false> weight{T(0)};
+        const T *q = a.q + t * a.d_k;
+        V top = V::set(2.0 * heinsen_lowest<T>), sum = V::set(0);
+        for (std::size_t i = 0; i < a.d_k; ++i)
+            top = V::max(top, finite(V::set(q[i])) + V::load(M + i * side));
+        for (std::size_t i = 0; i < a.d_k; ++i) {
+            const TwoSum<V> e(finite(V::set(q[i])), V::load(M + i * side));
+            sum = V::fma(weight((e.sum - top) + e.error), V::load(S + i * side), sum);
+        }
+        const TwoSum<V> apart(top, V::set(-c));
+        const V mixed = sum * V::set(1 / total);
+        const V y = a.log_output ? logarithm(mixed, apart) : exponential(mixed, apart);
+        T *to = a.y + t * a.d_v + j;
+        if (j + lanes <= a.d_v)
+            y.store(to);
+        else
+            y.store_n(to, a.d_v - j);
+    }
+
+    /// apart + log mixed; -inf where only log v = -inf was seen.
+    static FS_INLINE V logarithm(V mixed, const TwoSum<V> &apart) {
+        T x[lanes];
+        double logs[lanes];
+        mixed.store(x);
+        for (std::size_t l = 0; l < lanes; ++l)
+            logs[l] = x[l];
+        take_logs<V>(logs, lanes);
+        for (std::size_t l = 0; l < lanes; ++l)
+            x[l] = static_cast<T>(logs[l]);
+        return V::lowest_where_le(apart.sum + (apart.error + V::load(x)), apart.sum,
+                                  V::set(heinsen_lowest<T> / 64));
+    }
+    /// exp(apart) mixed, by halves since the whole may be beyond the range of a weight.
+    static FS_INLINE V exponential(V mixed, const TwoSum<V> &apart) {
+        const V half = V::set(0.5) * apart.sum;
+        const V e = ExactWeight<V, false>{T(0)}(V::min(V::set(sizeof(T) == 4 ? 88 : 700), half));
+        const V y = (mixed * e) * e;
+        return V::fma(y, apart.error, y);
+    }
+};
+
+} // namespace fastsoftmax

@@ -1,0 +1,113 @@
+// m and z of a Heinsen state, and the weights of keys and queries that they give.
+//
+//   p_ti = exp(k_ti - m_i),   w_ti = exp(q_ti + m_i - c_t),   c_t = max_i(q_ti + m_i)
+//
+// q + m may lie anywhere, so its rounding error is kept (Knuth's two-sum) and added after c is
+// taken off: the exponent is then off by one rounding of a number between -87 and 0.
+#pragma once
+#include "common/heinsen.hpp"
+#include "kernels/heinsen_arguments.hpp"
+
+namespace fastsoftmax {
+
+template <class V> class HeinsenWeights {
+    using T = typename V::scalar;
+    static constexpr std::size_t lanes = V::lanes, side = heinsen_block;
+
+  public:
+    FS_INLINE HeinsenWeights(T *mz, T *top, std::size_t d_k)
+        : d_k_(d_k), rows_(heinsen_padded(d_k)), m_(mz), z_(mz + rows_), top_(top) {}
+
+    /// Elements from `at` on of an array of n; `fill` beyond its end.
+    static FS_INLINE V load(const T *from, std::size_t at, std::size_t n, double fill) {
+        return at + lanes <= n ? V::load(from + at)
+               : at < n        ? V::load_n(from + at, n - at, static_cast<T>(fill))
+                               : V::set(fill);
+    }
+    /// Where feature i of a token lies among those of `tokens` tokens: in blocks.
+    static FS_INLINE std::size_t place(std::size_t i, std::size_t tokens) {
+        return (i & ~(side - 1)) * tokens + (i & (side - 1));
+    }
+
+    /// Finds the maxima with n more keys. False if one of them rises by more than 16 or isn't
+    /// finite.
+    bool find_top(const T *k, std::size_t n) {
+        V far = V::set(0);
+        for (std::size_t i = 0; i < rows_; i += lanes) {
+            const V before = V::load(m_ + i);
+            V top = before;
+            for (std::size_t u = 0; u < n; ++u)
+                top = V::max(top, load(k + u * d_k_, i, d_k_, heinsen_lowest<T>));
+            top.store(top_ + i);
+            far = far + V::greater(top, before + V::set(16)) + (top - top);
+        }
+        return V::reduce_add(far) == 0;
+    }
+
+    /// Takes the new maxima; the factors for rows of A into `factor`. False if all of them are 1.
+    bool rise(T *factor) {
+        const ExactWeight<V, false> weight{T(0)};
+        V risen = V::set(0);
+        for (std::size_t i = 0; i < rows_; i += lanes) {
+            const V top = V::load(top_ + i), before = V::load(m_ + i);
+            risen = risen + V::greater(top, before) + (top - top);
+        }
+        if (__builtin_expect(V::reduce_add(risen) == 0, 1))
+            return false;
+        for (std::size_t i = 0; i < rows_; i += lanes) {
+            const V f = weight(V::load(m_ + i) - V::load(top_ + i));
+            f.store(factor + i);
+            (V::load(z_ + i) * f).store(z_ + i);
+            V::load(top_ + i).store(m_ + i);
+        }
+        return true;
+    }
+
+    /// q + m, in lanes the highest of them.
+    FS_INLINE V highest(const T *q) const {
+        V c = V::set(2.0 * heinsen_lowest<T>);
+        for (std::size_t i = 0; i < rows_; i += lanes)
+            c = V::max(c, query(q, i) + V::load(m_ + i));
+        return c;
+    }
+    /// w of a query whose highest q + m is c; in lanes, the sum of w z.
+    FS_INLINE V weigh_query(const T *q, T c, T *w, std::size_t tokens) const {
+        const ExactWeight<V, false> weight{T(0)};
+        V sum = V::set(0);
+        for (std::size_t i = 0; i < rows_; i += lanes) {
+            const TwoSum<V> e(query(q, i), V::load(m_ + i));
+            const V x = weight((e.sum - V::set(c)) + e.error);
+            x.store(w + place(i, tokens));
+            sum = V::fma(x, V::load(z_ + i), sum);
+        }
+        return sum;
+    }
+
+    /// p of a key; a feature of -inf weighs nothing. n is d_k, or 0 for no token.
+    void weigh_key(const T *k, std::size_t n, T *p, std::size_t tokens) const {
+        const ExactWeight<V, false> weight{T(0)};
+        for (std::size_t i = 0; i < rows_; i += lanes)
+            weight(load(k, i, n, -__builtin_inf()) - V::load(m_ + i)).store(p + place(i, tokens));
+    }
+
+    /// z += p, after the queries have read it.
+    void add(const T *p, std::size_t tokens) {
+        for (std::size_t i = 0; i < rows_; i += lanes) {
+            V sum = V::set(0);
+            for (std::size_t u = 0; u < tokens; ++u)
+                sum = sum + V::load(p + place(i, tokens) + u * side);
+            (V::load(z_ + i) + sum).store(z_ + i);
+        }
+    }
+
+  private:
+    /// -inf counts as a very low number: its sum with an m of nothing must not lose to it.
+    FS_INLINE V query(const T *q, std::size_t i) const {
+        return V::max(V::set(heinsen_lowest<T> / 16), load(q, i, d_k_, heinsen_lowest<T>));
+    }
+
+    const std::size_t d_k_, rows_;
+    T *const m_, *const z_, *const top_;
+};
+
+} // namespace fastsoftmax

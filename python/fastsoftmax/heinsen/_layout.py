@@ -1,0 +1,43 @@
+"""How states lie in memory, for what Python does with them: see heinsen_arguments.hpp."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 16
+#: What lies below is the logarithm of nothing: the core keeps it finite.
+NOTHING = {np.dtype(np.float32): -1e36, np.dtype(np.float64): -1e298}
+
+
+def padded(width: int) -> int:
+    """`width` in whole blocks."""
+    return -(-width // BLOCK) * BLOCK
+
+
+def weights(data: NDArray[Any], d_k: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return views of m and z, ``[heads, padded d_k]``."""
+    rows = padded(d_k)
+    return data[:, :rows], data[:, rows : 2 * rows]
+
+
+def panels(data: NDArray[Any], d_k: int, d_v: int, planes: int) -> list[NDArray[Any]]:
+    """Return views of A, or of M and S, ``[heads, panels, padded d_k, 16]``."""
+    rows, count = padded(d_k), padded(d_v) // BLOCK
+    mixed = data[:, 2 * rows :].reshape(len(data), count, planes, rows, BLOCK)
+    return [mixed[:, :, plane] for plane in range(planes)]
+
+
+def by_feature(panel: NDArray[Any], d_k: int, d_v: int) -> NDArray[Any]:
+    """Copy panels into ``[heads, d_k, d_v]``."""
+    heads, count, rows, width = panel.shape
+    whole = panel.transpose(0, 2, 1, 3).reshape(heads, rows, count * width)
+    return np.ascontiguousarray(whole[:, :d_k, :d_v])
+
+
+def fill(panel: NDArray[Any], values: NDArray[Any]) -> None:
+    """Copy ``[heads, d_k, d_v]`` into panels; what pads them stays."""
+    d_k, d_v = values.shape[1:]
+    for j in range(0, d_v, BLOCK):
+        part = values[:, :, j : j + BLOCK]
+        panel[:, j // BLOCK, :d_k, : part.shape[2]] = part

@@ -1,0 +1,43 @@
+"""The monoid of states: maxima, sums below them, and what is carried along."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsoftmax.heinsen._layout import NOTHING, panels, weights
+
+
+def merge(data: NDArray[Any], other: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> None:
+    """Add all tokens of the states `other` to those of `data`, which have the same layout."""
+    (m, z), (m2, z2) = weights(data, d_k), weights(other, d_k)
+    top = np.maximum(m, m2)
+    mine, theirs = np.exp(m - top), np.exp(m2 - top)
+    z[...] = z * mine + z2 * theirs
+    m[...] = top
+    if not log_values:
+        (A,), (A2,) = panels(data, d_k, d_v, 1), panels(other, d_k, d_v, 1)
+        A[...] = A * mine[:, None, :, None] + A2 * theirs[:, None, :, None]
+        return
+    (M, S), (M2, S2) = panels(data, d_k, d_v, 2), panels(other, d_k, d_v, 2)
+    highest = np.maximum(M, M2)
+    S[...] = S * np.exp(M - highest) + S2 * np.exp(M2 - highest)
+    M[...] = highest
+
+
+def logarithms(
+    data: NDArray[Any], d_k: int, d_v: int, log_values: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return H_S in panels and H_Z, padded; ValueError if H_S isn't real."""
+    m, z = weights(data, d_k)
+    if log_values:
+        M, S = panels(data, d_k, d_v, 2)
+    else:
+        (S,) = panels(data, d_k, d_v, 1)
+        M = m[:, None, :, None]
+        if np.any(S < 0):
+            raise ValueError("a sum of values is negative, so H_S is not real; H_S needs v >= 0")
+    with np.errstate(divide="ignore"):
+        H_S, H_Z = M + np.log(S), m + np.log(z)
+    seen = np.greater(H_S, NOTHING[data.dtype])
+    return np.where(seen, H_S, -np.inf), H_Z
