@@ -35,6 +35,7 @@ EXTRAS = {
     "fastsoftmax.torch": "torch",
     "fastsoftmax.heinsen.torch": "torch",
     "fastsoftmax.heinsen._torch_gradient": "torch",
+    "fastsoftmax.heinsen._torch_log_gradient": "torch",
 }
 PUBLIC = {*MODULES, *SIGNATURES, "softmax", "Kernel", "MaxSum", "__version__"}
 

@@ -28,9 +28,10 @@ def layer(torch: Any) -> Any:
 @pytest.fixture(params=[3, 64])
 def chunk(torch: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Chunks that divide the tokens, and that hold them all."""
-    from fastsoftmax.heinsen import _torch_gradient
+    from fastsoftmax.heinsen import _torch_gradient, _torch_log_gradient
 
-    monkeypatch.setattr(_torch_gradient, "CHUNK", request.param)
+    for module in (_torch_gradient, _torch_log_gradient):
+        monkeypatch.setattr(module, "CHUNK", request.param)
     return int(request.param)
 
 
@@ -50,6 +51,21 @@ def quadratic(torch: Any, causal: bool, q: Any, k: Any, v: Any) -> Any:
     return w @ v.double() / w.sum(-1, keepdim=True)
 
 
+def log_quadratic(torch: Any, causal: bool, q: Any, k: Any, log_v: Any) -> Any:
+    """Eq. 2 and 3 in float64: log S - log Z."""
+    e = q.double()[..., :, None, :] + k.double()[..., None, :, :]
+    if causal:
+        e = e.masked_fill(~torch.ones(e.shape[-3:-1]).tril().bool()[..., None], -torch.inf)
+    log_w = e.logsumexp(-1)[..., None]
+    return (log_w + log_v.double()[..., None, :, :]).logsumexp(-2) - log_w.logsumexp(-2)
+
+
+def reference(torch: Any, causal: bool, log_values: bool) -> Any:
+    """Return what `Attention(causal, log_values=log_values)` should be, of q, k, v."""
+    form = log_quadratic if log_values else quadratic
+    return lambda *tensors: form(torch, causal, *tensors)
+
+
 def gradients(function: Any, tensors: list[Any], g: Any) -> list[Any]:
     """Answers of a function, and gradients of its arguments."""
     leaves = [tensor.clone().requires_grad_() for tensor in tensors]
@@ -65,66 +81,86 @@ def assert_same(torch: Any, ours: list[Any], theirs: list[Any], bound: float) ->
         torch.testing.assert_close(mine.double(), wanted.double(), rtol=0, atol=bound * size)
 
 
+@pytest.mark.parametrize("log_values", [False, True])
 @pytest.mark.parametrize("causal", [True, False])
-def test_first_and_second_derivatives(torch: Any, layer: Any, chunk: int, causal: bool) -> None:
-    """By finite differences, with chunks and with none."""
-    q, k, v = (tensor[..., :2].requires_grad_() for tensor in tokens(torch, 5))
-    assert torch.autograd.gradcheck(layer(causal), (q, k, v))
-    assert torch.autograd.gradgradcheck(layer(causal), (q, k, v))
-
-
-@pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize(("dtype", "bound"), [("float32", 3e-6), ("float64", 1e-11)])
-@pytest.mark.parametrize("far", [0.0, 1e4])
-def test_gradient_of_the_quadratic_form(
-    torch: Any, layer: Any, causal: bool, dtype: str, bound: float, far: float
+def test_first_and_second_derivatives(
+    torch: Any, layer: Any, chunk: int, causal: bool, log_values: bool
 ) -> None:
-    """More tokens than a chunk; q and k of +-1e4 that cancel; features skipped by some tokens."""
+    """By finite differences, with chunks and with none."""
+    q, k, v = (tensor[0, :, :2].requires_grad_() for tensor in tokens(torch, 5))
+    module = layer(causal, log_values=log_values)
+    assert torch.autograd.gradcheck(module, (q, k, v))
+    assert torch.autograd.gradgradcheck(module, (q, k, v))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("log_values", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "far", "bound"),
+    [
+        ("float32", 0.0, 3e-6),
+        ("float32", 1e4, 3e-6),
+        ("float64", 0.0, 1e-11),
+        ("float64", 1e4, 1e-10),  # 1e4 is known to 2e-12
+    ],
+)
+def test_gradient_of_the_quadratic_form(
+    torch: Any, layer: Any, causal: bool, log_values: bool, dtype: str, far: float, bound: float
+) -> None:
+    """More tokens than a chunk; q and k of +-1e4 that cancel; features skipped by some tokens.
+
+    Logarithms of values lie anywhere in +-1000, further from column to column than exp reaches.
+    """
     q, k, v = tokens(torch, 150, dtype)
+    if log_values:
+        v = v + torch.linspace(-995, 995, SIZES["v"]).to(v.dtype)
+        v[0, 5:9, 0] = -torch.inf
     away = far * torch.linspace(-1, 1, SIZES["k"]).to(q.dtype)
     q, k = q - away + far, k + away
     k[0, 20:90, 3] = k[1, :, 0] = -torch.inf
     g = tokens(torch, 150, batch=(2, 1))[2][:, 0]
-    ours = gradients(layer(causal), [q, k, v], g)
-    theirs = gradients(lambda *a: quadratic(torch, causal, *a), [q, k, v], g)
+    ours = gradients(layer(causal, log_values=log_values), [q, k, v], g)
+    theirs = gradients(reference(torch, causal, log_values), [q, k, v], g)
     theirs = [tensor.nan_to_num() for tensor in theirs]
     assert_same(torch, ours, theirs, bound)
 
 
+@pytest.mark.parametrize("log_values", [False, True])
 @pytest.mark.parametrize("step", [5.0, 100.0])
-def test_rising_keys(torch: Any, layer: Any, step: float) -> None:
+def test_rising_keys(torch: Any, layer: Any, log_values: bool, step: float) -> None:
     """Maxima that rise with every token, by more within a chunk than exponentials hold."""
     q, k, v = tokens(torch, 100, "float32", ())
     k = k + step * torch.arange(100.0)[:, None]
     g = tokens(torch, 100, batch=(1,))[2][0]
-    ours = gradients(layer(), [q, k, v], g)
-    theirs = gradients(lambda *a: quadratic(torch, True, *a), [q, k, v], g)
+    ours = gradients(layer(log_values=log_values), [q, k, v], g)
+    theirs = gradients(reference(torch, True, log_values), [q, k, v], g)
     for mine, wanted in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine.double(), wanted.double(), rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("log_values", [False, True])
 @pytest.mark.parametrize("causal", [True, False])
-def test_context(torch: Any, layer: Any, causal: bool) -> None:
+def test_context(torch: Any, layer: Any, causal: bool, log_values: bool) -> None:
     """Calls in a row answer as one does; gradients are those of the last, the rest constant."""
     q, k, v = tokens(torch, 90)
     g = torch.ones_like(v[:, 70:])
-    joint = [torch.cat([t[:, :70], t[:, 70:]], 1) for t in (q, k, v)]
-    module = layer(causal)
+    module, wanted = layer(causal, log_values=log_values), reference(torch, causal, log_values)
     module(q[:, :30], k[:, :30], v[:, :30])
     module(*(t[:, 30:70] for t in (q, k, v)), using_prev_context=True)
     last = [t[:, 70:] for t in (q, k, v)]
     ours = gradients(lambda *a: module(*a, True), last, g)
 
     def whole(*a: Any) -> Any:
-        given = [torch.cat([t[:, :70], part], 1) for t, part in zip(joint, a, strict=True)]
-        return quadratic(torch, causal, *given)[:, 70:]
+        given = [torch.cat([t[:, :70], part], 1) for t, part in zip((q, k, v), a, strict=True)]
+        return wanted(*given)[:, 70:]
 
     assert_same(torch, ours, gradients(whole, last, g), 1e-12)
-    state = heinsen.State((2,), SIZES["k"], SIZES["v"], dtype=np.float64)
-    wanted = state.update(k.numpy(), v.numpy()).attend(q.numpy())
-    np.testing.assert_allclose(module.state.attend(q.numpy()), wanted, rtol=1e-12)
-    module(*last)
-    assert_same(torch, [module(*last)], [quadratic(torch, causal, *last)], 1e-12)
+    seen = heinsen.State((2,), SIZES["k"], SIZES["v"], dtype=np.float64)
+    seen.update(k.numpy(), **{"log_v" if log_values else "v": v.numpy()})
+    np.testing.assert_allclose(
+        module.state.attend(q.numpy()), seen.attend(q.numpy()), rtol=1e-12, atol=1e-12
+    )
+    assert_same(torch, [module(*last)], [wanted(*last)], 1e-12)
 
 
 def test_other_lengths_and_batches(torch: Any, layer: Any) -> None:
@@ -139,6 +175,25 @@ def test_other_lengths_and_batches(torch: Any, layer: Any) -> None:
     empty = [tensor[..., :0, :].clone().requires_grad_() for tensor in (q, k, v)]
     layer()(*empty).sum().backward()
     assert empty[0].grad.shape == (3, 2, 0, SIZES["q"])
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_values_of_zero(torch: Any, layer: Any, causal: bool) -> None:
+    """A mixture of none but zeros has the logarithm -inf and no gradient; others have theirs."""
+    q, k, v = tokens(torch, 30)
+    v[:, :, 1], v[:, :7, 0] = -torch.inf, -torch.inf
+    g = torch.ones_like(v)
+    y, *ours = gradients(layer(causal, log_values=True), [q, k, v], g)
+    assert (y[..., 1] == -torch.inf).all()
+    assert bool((y[:, :7, 0] == -torch.inf).all()) == causal
+    seen = y[..., [0, 2, 3, 4]].isfinite().all(-1)
+    where = torch.tensor([0, 2, 3, 4])
+    zeroed = torch.where(y.isfinite(), g, 0)[..., where]
+    kept = torch.where(v[..., where].isfinite(), v[..., where], -600)
+    _, *theirs = gradients(reference(torch, causal, True), [q, k, kept], zeroed)
+    ours[2] = ours[2][..., where]
+    assert seen.any()
+    assert_same(torch, ours, theirs, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -160,8 +215,9 @@ def sizes_of(results: Any) -> Iterator[int]:
             yield result.numel()
 
 
+@pytest.mark.parametrize("log_values", [False, True])
 @pytest.mark.parametrize("causal", [True, False])
-def test_memory(torch: Any, layer: Any, causal: bool) -> None:
+def test_memory(torch: Any, layer: Any, causal: bool, log_values: bool) -> None:
     """Nothing that backward makes is larger than one of the arguments."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -176,7 +232,7 @@ def test_memory(torch: Any, layer: Any, causal: bool) -> None:
             return result
 
     q, k, v = (tensor.requires_grad_() for tensor in tokens(torch, 3000, "float32", ()))
-    total = layer(causal)(q, k, v).sum()
+    total = layer(causal, log_values=log_values)(q, k, v).sum()
     with Largest() as largest:
         total.backward()
     assert 0 < largest.found <= q.numel()
@@ -207,7 +263,7 @@ def test_refusals(torch: Any, layer: Any) -> None:
     with pytest.raises(ValueError, match="dimensions"):
         module(q[None], k[None], v[None], True)
     assert module.state is kept
-    assert repr(module) == "Attention(is_causal=True)"
+    assert repr(module) == "Attention(is_causal=True, log_values=False)"
 
 
 def test_without_torch() -> None:

@@ -6,6 +6,7 @@ The extra ``fastsoftmax[torch]`` brings PyTorch; nothing else in the package imp
 from typing import Any
 
 from fastsoftmax.heinsen._attention import attention
+from fastsoftmax.heinsen._layout import by_feature, panels, weights
 from fastsoftmax.heinsen._state import State
 
 try:
@@ -15,7 +16,7 @@ except ModuleNotFoundError as missing:
         f"fastsoftmax.heinsen.torch needs PyTorch ({missing}): pip install 'fastsoftmax[torch]'"
     ) from missing
 
-from fastsoftmax.heinsen import _torch_gradient
+from fastsoftmax.heinsen import _torch_gradient, _torch_log_gradient
 
 __all__ = ["Attention"]
 
@@ -32,6 +33,10 @@ class Attention(torch.nn.Module):
     ----------
     is_causal : bool
         Query t sees tokens 0..t; otherwise every query sees all.
+    log_values : bool
+        The third argument is log v, anywhere in +-1000, and the result log y, as those of the
+        paper's `LogAttention`, whose place ``Attention(is_causal, log_values=True)`` takes. It
+        costs 5 to 13 times as much forward, and backward a chunk takes the memory of 16 states.
 
     Attributes
     ----------
@@ -45,18 +50,17 @@ class Attention(torch.nn.Module):
 
     Notes
     -----
-    Errors of answers and the meaning of -inf, NaN and +inf are those of `heinsen.State`; where an
-    answer is NaN its gradients are, too. Gradients are exact for q and k anywhere in +-1e4 but for
+    Errors of answers and the meaning of -inf, NaN and +inf are those of `heinsen.State`; an answer
+    that is NaN has no useful gradient. Gradients are exact for q and k anywhere in +-1e4 but for
     roundings in the dtype of the tensors. A second derivative exists; while it is recorded, memory
-    grows by two states for every 64 tokens.
+    grows by two states for each chunk (64 tokens, with `log_values` 16).
 
     Kernels run on the CPU: forward, tensors elsewhere pay for copies there and back. Backward runs
     where they are.
 
     References
     ----------
-    Heinsen, "Softmax Attention with Constant Cost per Token", arXiv 2404.05843. Arguments are
-    those of its `LogAttention`.
+    Heinsen, "Softmax Attention with Constant Cost per Token", arXiv 2404.05843.
 
     Examples
     --------
@@ -71,14 +75,14 @@ class Attention(torch.nn.Module):
     [0.3333, 0.3333, 0.3333]
     """
 
-    def __init__(self, is_causal: bool = True) -> None:
+    def __init__(self, is_causal: bool = True, *, log_values: bool = False) -> None:
         super().__init__()
-        self.is_causal = is_causal
+        self.is_causal, self.log_values = is_causal, log_values
         self.state: State | None = None
 
     def extra_repr(self) -> str:
-        """Name the order."""
-        return f"is_causal={self.is_causal}"
+        """Name the order and the kind of values."""
+        return f"is_causal={self.is_causal}, log_values={self.log_values}"
 
     def forward(self, q: Any, k: Any, v: Any, using_prev_context: bool = False) -> Any:
         """Mix values.
@@ -87,7 +91,8 @@ class Attention(torch.nn.Module):
         ----------
         q, k, v : tensor
             ``[*batch, n_q, d_k]``, ``[*batch, n, d_k]``, ``[*batch, n, d_v]``, of one floating
-            dtype; halves are computed in float32. Batches broadcast.
+            dtype; halves are computed in float32. Batches broadcast. With `log_values`, `v` is
+            log v.
         using_prev_context : bool
             See also all tokens of the calls before, up to the last one without it. They are
             constants: no gradient reaches them.
@@ -95,7 +100,7 @@ class Attention(torch.nn.Module):
         Returns
         -------
         tensor
-            ``[*batch, n_q, d_v]`` in the dtype of `q`.
+            ``[*batch, n_q, d_v]`` in the dtype of `q`; with `log_values`, log y.
 
         Raises
         ------
@@ -138,17 +143,32 @@ def _broadcast(q: Any, k: Any, v: Any) -> tuple[Any, ...]:
     return tuple(tensor.expand(*batch, *tensor.shape[-2:]) for tensor in (q, k, v))
 
 
-def _sums(state: State | None, q: Any, v: Any) -> _torch_gradient.Sums:
-    """Return what a state has seen, as the gradient wants it."""
-    batch, d_k, d_v = q.shape[:-2], q.shape[-1], v.shape[-1]
-    before = State(tuple(batch), d_k, d_v, dtype=_name(v)) if state is None else state
-    m, z, A = (torch.from_numpy(part).to(v.device) for part in before._parts())
-    sums = torch.cat([A, z[..., None]], -1).reshape(*batch, d_k, d_v + 1)
-    return _torch_gradient.Sums(m.double().reshape(*batch, 1, d_k), sums)
+def _sums(before: State | None, q: Any, v: Any) -> _torch_gradient.Sums:
+    """Return what a state has seen, as `_torch_gradient` wants it."""
+    m, A, z = _parts(before, q, v, 1)
+    return _torch_gradient.Sums(m[..., None, :], torch.cat([A, z[..., None]], -1).to(v.dtype))
 
 
-def _name(tensor: Any) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
+def _log_sums(before: State | None, q: Any, v: Any) -> _torch_log_gradient.LogSums:
+    """Return what a state of logarithms has seen, as `_torch_log_gradient` wants it."""
+    m, M, S, z = _parts(before, q, v, 2)
+    m, A = torch.cat([M, m[..., None]], -1), torch.cat([S, z[..., None]], -1)
+    return _torch_log_gradient.LogSums(m[..., None, :, :], A[..., None, :, :])
+
+
+def _parts(before: State | None, q: Any, v: Any, planes: int) -> list[Any]:
+    """Return m [*batch, d_k], planes [*batch, d_k, d_v] and z of a state, in float64."""
+    batch, d_k, d_v = tuple(q.shape[:-2]), q.shape[-1], v.shape[-1]
+    if before is None:
+        shapes = [(*batch, d_k), *[(*batch, d_k, d_v)] * planes, (*batch, d_k)]
+        parts = [v.new_zeros(shape, dtype=torch.float64) for shape in shapes]
+        for maxima in parts[:planes]:
+            maxima.fill_(_torch_gradient.LOWEST)
+        return parts
+    m, z = (part[:, :d_k].reshape(*batch, d_k) for part in weights(before._data, d_k))
+    mixed = (by_feature(part, d_k, d_v) for part in panels(before._data, d_k, d_v, planes))
+    arrays = [m, *(part.reshape(*batch, d_k, d_v) for part in mixed), z]
+    return [torch.from_numpy(array).to(v.device).double() for array in arrays]
 
 
 class _Attention(torch.autograd.Function):
@@ -156,18 +176,28 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any, module: Attention, before: State | None) -> Any:
-        arrays = (tensor.detach().cpu().numpy() for tensor in (q, k, v))
+        queries, keys, values = (tensor.detach().cpu().numpy() for tensor in (q, k, v))
+        logs = module.log_values
         answers, module.state = attention(
-            *arrays, causal=module.is_causal, state=before, return_state=True
+            queries,
+            keys,
+            **{"log_v" if logs else "v": values},
+            log_output=logs,
+            causal=module.is_causal,
+            state=before,
+            return_state=True,
         )
         y = torch.from_numpy(answers).to(q.device)
         ctx.save_for_backward(q, k, v, y)
-        ctx.before, ctx.causal = before, module.is_causal
+        ctx.before, ctx.causal, ctx.logs = before, module.is_causal, logs
         return y
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> tuple[Any, ...]:
         q, k, v, y = ctx.saved_tensors
+        tokens = _torch_gradient.Tokens(q, k, v, y, g)
+        if ctx.logs:
+            log_rule = _torch_log_gradient.causal if ctx.causal else _torch_log_gradient.joint
+            return *log_rule(tokens, _log_sums(ctx.before, q, v)), None, None
         rule = _torch_gradient.causal if ctx.causal else _torch_gradient.joint
-        found = rule(_torch_gradient.Tokens(q, k, v, y, g), _sums(ctx.before, q, v))
-        return *found, None, None
+        return *rule(tokens, _sums(ctx.before, q, v)), None, None
