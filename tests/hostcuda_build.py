@@ -1,0 +1,160 @@
+"""Builds the programs of tests/hostcuda: CUDA kernels compiled by the host's compiler.
+
+A program is built once a session for each kind of build: plain, or with a sanitizer. The scheduler,
+hostcuda.cpp, is never sanitized.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import fastsoftmax as fs
+import pytest
+from generator_run import SHIPPED_TEXT, generate
+
+ROOT = Path(__file__).resolve().parents[1]
+HOSTCUDA = ROOT / "tests" / "hostcuda"
+
+#: Kinds of builds and their flags.
+BUILDS = {
+    "plain": ["-O1"],
+    "asan": ["-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "tsan": ["-O1", "-g1", "-fsanitize=thread"],
+}
+
+
+@cache
+def folder() -> Path:
+    """Make the folder of everything that is built, for as long as the tests run."""
+    made = tempfile.mkdtemp(prefix="hostcuda-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
+
+
+@cache
+def compiler() -> list[str]:
+    """Find the C++ compiler, as a command; skip the test where there is none."""
+    named = os.environ.get("CXX", "")
+    for name in (named, "g++", "clang++", "clang++-14"):
+        if name and shutil.which(name):
+            launcher = os.environ.get("CMAKE_CXX_COMPILER_LAUNCHER")
+            return [launcher, name] if launcher else [name]
+    pytest.skip("no C++ compiler here")
+
+
+def brief_surrogates() -> str:
+    """Return the text with the first surrogate of each form."""
+    head, *tables = SHIPPED_TEXT.split("\n[surrogates.")
+    forms: dict[str, str] = {}
+    for table in tables:
+        (entry,) = tomllib.loads("[surrogates." + table)["surrogates"].values()
+        forms.setdefault(entry["form"], table)
+    return "\n[surrogates.".join([head, *forms.values()])
+
+
+@cache
+def generated(build: str) -> Path:
+    """Make the folder of generated surrogates: all, or for sanitizers one of each form.
+
+    What they access doesn't hang on the variant, and compiling takes a second for each.
+    """
+    place = folder() / f"surrogates-{build}"
+    if not place.exists():
+        place.mkdir()
+        text = SHIPPED_TEXT if build == "plain" else brief_surrogates()
+        result = generate(text, place)
+        assert result.returncode == 0, result.stderr
+    return place / "out"
+
+
+@cache
+def flags(build: str) -> list[str]:
+    """Give the flags of every file. The host fuses multiply and add where it can, as a device."""
+    include = [
+        f"-I{path}"
+        for path in (ROOT / "cpp", ROOT / "cpp/api", ROOT / "cuda", HOSTCUDA, generated(build))
+    ]
+    toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"
+    if (toolkit / "vector_types.h").exists():
+        include += ["-isystem", str(toolkit)]
+    fused = ["-mfma"] if os.uname().machine == "x86_64" and "scalar_fma" in fs.isas() else []
+    numerics = ["-ffp-contract=off", *fused]
+    return [
+        "-std=c++20",
+        *numerics,
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unknown-pragmas",
+        *include,
+    ]
+
+
+@cache
+def sanitizer_runs(build: str) -> bool:
+    """See whether programs can be linked with the build's sanitizer, and start."""
+    source = folder() / f"empty-{build}.cpp"
+    source.write_text("int main() {}\n")
+    program = source.with_suffix("")
+    command = [*compiler(), *BUILDS[build], str(source), "-o", str(program)]
+    return (
+        subprocess.run(command, capture_output=True, check=False).returncode == 0
+        and subprocess.run([program], capture_output=True, check=False).returncode == 0
+    )
+
+
+def compile_one(source: Path, build: str) -> Path:
+    """Compile a source file."""
+    place = folder() / build
+    place.mkdir(exist_ok=True)
+    result = place / f"{source.parent.name}-{source.name}.o"
+    if result.exists():
+        return result
+    options = BUILDS["plain" if source.name == "hostcuda.cpp" else build]
+    command = [
+        *compiler(),
+        *flags(build),
+        *options,
+        "-x",
+        "c++",
+        "-c",
+        str(source),
+        "-o",
+        str(result),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{source.name} doesn't compile:\n{done.stderr[:4000]}"
+    return result
+
+
+@cache
+def program(name: str, sources: Sequence[str], build: str) -> Path:
+    """Build a program of `sources`, paths from the root of the repository."""
+    if not sanitizer_runs(build):
+        pytest.skip(f"programs with {' '.join(BUILDS[build])} don't run here")
+    paths = [HOSTCUDA / "hostcuda.cpp", *(ROOT / source for source in sources)]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        objects = list(pool.map(lambda source: compile_one(source, build), paths))
+    result = folder() / build / name
+    command = [*compiler(), *BUILDS[build], *map(str, objects), "-o", str(result)]
+    subprocess.run(command, check=True)
+    return result
+
+
+def run(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program; its output and errors are one text."""
+    return subprocess.run(
+        [path, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
+    )

@@ -1,0 +1,35 @@
+"""CUDA kernels on the CPU: what must be found is found, and the kernels themselves are right.
+
+See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
+"""
+
+import pytest
+from hostcuda_build import BUILDS, program, run
+
+PLANTED = ("tests/hostcuda/planted.cpp",)
+
+
+def planted_bugs(build: str) -> list[tuple[str, str]]:
+    """Names of the planted bugs that a build finds, and what it says of them."""
+    lines = run(program("planted", PLANTED, "plain"), "list").stdout.splitlines()
+    bugs = [line.split(" ", 2) for line in lines]
+    return [(name, says) for name, found_by, says in bugs if found_by == build]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_planted_bugs_are_found(build: str) -> None:
+    """Barriers, masks, overruns, races and what else is planted in planted.cpp."""
+    planted = program("planted", PLANTED, build)
+    bugs = planted_bugs(build)
+    assert len(bugs) >= 3
+    for name, says in bugs:
+        result = run(planted, name)
+        assert result.returncode != 0, f"{name} wasn't found"
+        assert says in result.stdout, f"{name}: {result.stdout[:2000]}"
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_kernels_without_the_bugs_are_silent(build: str) -> None:
+    """The very kernels, fixed, in every build and schedule."""
+    result = run(program("planted", PLANTED, build), "fixed")
+    assert (result.returncode, result.stdout) == (0, ""), result.stdout[:2000]
