@@ -52,6 +52,7 @@ struct Strided {
 };
 
 /// scale * x [+ mask] [with a sink], row by row: see fastsoftmax.hpp, whose semantics these are.
+/// The elements of a row of x and y are neighbours (`step` is 1): other arrays are copied first.
 struct RowsArguments {
     RowsOperation operation;
     int variant; ///< from rows_variant()
@@ -67,8 +68,7 @@ struct RowsArguments {
     /// float32.
     void *m, *s;
     Mask mask_kind;
-    const void *mask; ///< bytes, 0 or not; or numbers of mask_dtype that are added
-    Dtype mask_dtype; ///< float64 if and only if dtype is
+    const void *mask; ///< bytes, 0 or not; or what is added, float64 for float64, else float32
     Strided mask_at;  ///< 0 where it is broadcast
     const void *sink; ///< float64 for float64, else float32; or nullptr
     Strided sink_at;  ///< `step` isn't used

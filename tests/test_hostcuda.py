@@ -6,6 +6,13 @@ See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
 import pytest
 from hostcuda_build import BUILDS, program, run
 
+ROWS = (
+    "cuda/rows.cu",
+    "cuda/rows_exact.cu",
+    "cuda/rows_polynomial.cu",
+    "cuda/rows_surrogate.cu",
+    "tests/hostcuda/rows.cpp",
+)
 PLANTED = ("tests/hostcuda/planted.cpp",)
 
 
@@ -33,3 +40,16 @@ def test_kernels_without_the_bugs_are_silent(build: str) -> None:
     """The very kernels, fixed, in every build and schedule."""
     result = run(program("planted", PLANTED, build), "fixed")
     assert (result.returncode, result.stdout) == (0, ""), result.stdout[:2000]
+
+
+def test_rows() -> None:
+    """Every variant and type of elements, against float64, in three schedules."""
+    result = run(program("rows", ROWS, "plain"), "sizes")
+    assert result.returncode == 0, result.stdout[:4000]
+
+
+@pytest.mark.parametrize("build", [build for build in BUILDS if build != "plain"])
+def test_rows_under_sanitizers(build: str) -> None:
+    """No overrun, no misaligned vector, no race."""
+    result = run(program("rows", ROWS, build), "sizes", "brief")
+    assert result.returncode == 0, result.stdout[:4000]

@@ -1,0 +1,86 @@
+// What rows must come out as: in double (long double for float64), plainly.
+//
+// `exact` is held to std::exp. Of the others the weight itself is the subject of other tests, on
+// every float; here the reference weighs by the same functor, and so shows what the kernels add.
+#pragma once
+#include "api.hpp"
+#include "lane.cuh"
+
+#include "common/variants.hpp"
+#include "kernels/unit_weight.hpp"
+#include "surrogates.hpp"
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string_view>
+#include <vector>
+
+namespace fastsoftmax::cuda {
+
+/// Weight of z in a row with maximum m, and what the weight of m itself counts as.
+struct ReferenceWeight {
+    double (*weight)(float z, float m);
+    double (*unit)(float m);
+};
+
+template <class Variant> ReferenceWeight reference_of() {
+    using V = Lane<float>;
+    using Weight = typename Variant::template Weight<V, false>;
+    return {[](float z, float m) -> double {
+                if (std::fabs(m) < Weight::limit())
+                    return Weight(m)(V{z}).v;
+                return Weight(0.0f)(V{z - m}).v;
+            },
+            [](float m) -> double {
+                return UnitWeight<Weight, V>::at({std::fabs(m) < Weight::limit() ? m : 0.0f}).v;
+            }};
+}
+
+inline ReferenceWeight reference_weight(std::string_view name) {
+    if (name == variant::poly2::info().name)
+        return reference_of<variant::poly2>();
+    if (name == variant::poly3::info().name)
+        return reference_of<variant::poly3>();
+    if (name == variant::poly4::info().name)
+        return reference_of<variant::poly4>();
+#define FS_SURROGATE(surrogate_name)                                                               \
+    if (name == surrogate::surrogate_name::info().name)                                            \
+        return reference_of<variant::generated<surrogate::surrogate_name>>();
+#define FS_RAW(surrogate_name, raw_name)
+#include "surrogates.def"
+#undef FS_SURROGATE
+#undef FS_RAW
+    throw std::runtime_error("no reference for variant " + std::string(name));
+}
+
+/// A row's logits, scaled and masked, with the sink as the last one, if there is one.
+template <class T> struct ReferenceRow {
+    using Wide = std::conditional_t<std::is_same_v<T, float>, double, long double>;
+    Wide m = -std::numeric_limits<Wide>::infinity(), s = 0, raw_sum = 0;
+    std::vector<Wide> weights;
+
+    ReferenceRow(const std::vector<T> &z, std::string_view variant) : weights(z.size()) {
+        bool nan = false;
+        for (const T x : z) {
+            nan = nan || x != x;
+            m = x > m ? static_cast<Wide>(x) : m;
+        }
+        if (nan || !std::isfinite(m)) {
+            s = raw_sum = nan || m > 0 ? std::numeric_limits<Wide>::quiet_NaN() : 0;
+            m = nan ? s : m;
+            return;
+        }
+        const bool exact = variant == "exact";
+        const ReferenceWeight by = exact ? ReferenceWeight{} : reference_weight(variant);
+        const auto top = static_cast<float>(m);
+        for (std::size_t i = 0; i < z.size(); ++i) {
+            weights[i] = exact ? std::exp(static_cast<Wide>(z[i]) - m)
+                               : static_cast<Wide>(by.weight(static_cast<float>(z[i]), top));
+            raw_sum += weights[i];
+        }
+        s = exact ? raw_sum : raw_sum / static_cast<Wide>(by.unit(top));
+    }
+};
+
+} // namespace fastsoftmax::cuda
