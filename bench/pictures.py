@@ -1,7 +1,7 @@
 """Two pictures: error against speed of every variant, and every weight against exp.
 
-The cases peers and int8_threads have their own, in files of their own. Only drawn on request:
-matplotlib is an extra.
+The cases peers, heinsen and int8_threads have their own, in files of their own. Only drawn on
+request: matplotlib is an extra.
 """
 
 import itertools
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import fastsoftmax as fs
+import heinsen_picture
 import matplotlib as mpl
 import numpy as np
 import peers_picture
 import threads_picture
-from cases import int8_threads, peers, rows
+from cases import heinsen, int8_threads, peers, rows
 from data_sets import Float32, gaussian
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -54,6 +55,10 @@ def draw(folder: Path, heading: str, tables: dict[str, list[Table]]) -> list[Pat
     if softmax.EACH in found:
         drawn.append(folder / "peers.png")
         peers_picture.draw(drawn[0], heading, found[softmax.EACH], found.get(logsumexp.EACH))
+    if heinsen.CASE.name in tables:
+        drawn.append(folder / "heinsen.png")
+        found = {table.title: table for table in tables[heinsen.CASE.name]}
+        heinsen_picture.draw(drawn[-1], heading, found[heinsen.GROWTH])
     if int8_threads.CASE.name in tables:
         drawn.append(folder / "int8_threads.png")
         threads_picture.draw(drawn[-1], heading, tables[int8_threads.CASE.name][0])

@@ -29,6 +29,9 @@ class Targets:
     call_ns: dict[str, float]
     int8: float  #: how many times as fast as the fastest int8 peer, at least
     int8_error: dict[str, float]  #: total variation by table and result
+    heinsen_ns: dict[str, dict[int, float]]  #: per token and head, by what is timed and width
+    heinsen_prefill: float  #: how many times as fast as NumPy in chunks, at least
+    heinsen_step: dict[str, float]  #: how many times as fast as others, at least
 
 
 def load() -> Targets:
@@ -52,6 +55,12 @@ def load() -> Targets:
         call_ns=stored["call"]["ns"],
         int8=stored["int8"]["times"],
         int8_error=stored["int8"]["total variation"],
+        heinsen_ns={
+            what: {int(width): ns for width, ns in limits.items()}
+            for what, limits in stored["heinsen"]["ns"].items()
+        },
+        heinsen_prefill=stored["heinsen"]["prefill times"],
+        heinsen_step=stored["heinsen"]["step times"],
     )
 
 

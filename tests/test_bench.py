@@ -214,6 +214,20 @@ def test_topk_stands_beside_two_steps(tmp_path: Path) -> None:
         assert max(column(table, "max rel error")) < 2e-6
 
 
+def test_heinsen_shows_every_kernel_and_form(tmp_path: Path) -> None:
+    """All kernels; all forms of a prefill and a step agree; what is kept doesn't grow."""
+    found = result_of(tmp_path, "--quick", "--case", "heinsen", "--shape", "70x8")
+    first, prefill, step, growth = found["tables"]
+    ours = [k for k in fs.kernels() if k.op.startswith("heinsen") and k.available]
+    assert set(column(first, "kernel")) == {k.id for k in ours if k.dtype == "float32"}
+    assert set(column(first, "target")) == {None}
+    for table, names in ((prefill, {"numpy, chunks of 64"}), (step, {"numpy", "State.step"})):
+        assert names <= set(column(table, "who"))
+        assert max(column(table, "max rel difference")) < 1e-5
+    kept = zip(column(growth, "who"), column(growth, "kept KiB"), strict=True)
+    assert len({size for who, size in kept if who == "heinsen"}) == 1
+
+
 def test_int8_cases_show_every_kernel(tmp_path: Path) -> None:
     """Whatever peers there are stand beside ours, and each number of threads has its column."""
     found = result_of(

@@ -2,7 +2,18 @@
 
 from study import Case
 
-from cases import error, int8, int8_error, int8_peers, int8_threads, peers, rows, topk, update
+from cases import (
+    error,
+    heinsen,
+    int8,
+    int8_error,
+    int8_peers,
+    int8_threads,
+    peers,
+    rows,
+    topk,
+    update,
+)
 
-MODULES = (update, rows, error, peers, topk, int8, int8_error, int8_peers, int8_threads)
+MODULES = (update, rows, error, peers, topk, int8, int8_error, int8_peers, int8_threads, heinsen)
 CASES: dict[str, Case] = {module.CASE.name: module.CASE for module in MODULES}

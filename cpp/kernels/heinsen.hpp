@@ -12,21 +12,22 @@
 // what later ones outweigh; nor may anything in it not be finite, or it would spread to earlier
 // tokens. Such a chunk's first token goes alone, and then the next 16 are tried.
 //
-// Error of y relative to sum_t weight |v_t|, u = 2^-24 (float64: 2^-53), n tokens:
-//   weights: the exponent is rounded once, 87 u at most where the weight is e^-87 of the largest
-//     and u near the largest; exp itself 3 u (common/exp_table.hpp). Both p and w: 8 u on weights
-//     that count;
-//   sums over tokens: each of the n / 16 chunks adds to A and z with one rounding, and each rise of
-//     m multiplies with one more. At most (n / 16 + 16 + rises) u; as rounding goes both ways,
-//     about the root of that;
-//   sums over features: (d_k / 4 + 4) u.
-// For n = 1000 and d_k = 128 the sum of the worst cases is 62 + 16 + 20 + 36 + 8 = 142 u for A and
-// as much for z, 1.7e-5; what is claimed, and checked on every ISA, is 5e-6 (84 u), 10 times the
-// worst seen. In float64 n u is 1e-13, and exp is 2e-16.
-// Edges: -inf in k skips the feature, -inf in q counts as a very low number; an empty state gives
-// NaN; NaN and +inf in k spread over the feature for good, in q over the answer.
-// Rejected: the log domain of eq. 5 and 6, an exp and a log for each element of the state (5 to 13
-// times the time); chunks of 8 with A by rows, each element loaded for 8 tokens (1.7 to 2.8 times).
+// Error of y relative to sum_t weight |v_t|, in u = 2^-24 (float64: 2^-53), at worst:
+//   a weight: 6 for exp (float64: 9; see weight.hpp) and X for its exponent -X, rounded once. Only
+//     X <= log(n d_k) + 1 counts: what lies lower is little beside the rest. Both p and w: 2 (6 +
+//     X)
+//   A and z: one rounding for each chunk and 16 within it, n / 16 + 16; and for each of r rises of
+//   m
+//     a factor of the same kind, 7 r + X in all
+//   sums over features: d_k
+// For n = 1000, d_k = 128 (X = 13) and r = 12, as normal keys have it, that is 342 u (float64: 384
+// u, 4.3e-14). Roundings go both ways, so that sums of N of them leave about their root: 60
+// u, 3.6e-6. Claimed, and checked at this size (tests/cpp/check/heinsen.cpp): 5e-6 and 1e-13. It
+// grows with the number of tokens as float sums do: docs/heinsen.md has measurements. Edges: -inf
+// in k skips the feature, -inf in q counts as a very low number; an empty state gives NaN; NaN and
+// +inf in k spread over the feature for good, in q over the answer. Rejected: the log domain of eq.
+// 5 and 6, an exp and a log for each element of the state (5 to 13 times the time); chunks of 8
+// with A by rows, each element loaded for 8 tokens (1.7 to 2.8 times).
 #pragma once
 #include "kernels/heinsen_chunk.hpp"
 #include "kernels/heinsen_token.hpp"

@@ -74,6 +74,16 @@ def weight(variant: str, isa: str, d: Floats, out: Floats) -> None: ...
 def update(
     variant: str, isa: str, m: Floats, s: Floats, x: Floats, out: Floats, repeats: int
 ) -> None: ...
+def heinsen_tokens(
+    isa: str,
+    state: Floats,
+    q: Floats,
+    k: Floats,
+    v: Floats,
+    out: Floats,
+    d_k: int,
+    d_v: int,
+) -> None: ...
 def heinsen(
     states: Floats,
     q: Floats | None,

@@ -1,10 +1,12 @@
 // Single weights and single updates of the state, for the bench and the tests.
 #include "dispatch/registry.hpp"
-#include "kernels/arguments.hpp"
+#include "kernels/heinsen_arguments.hpp"
 #include "module.hpp"
 #include "options.hpp"
 
 #include <nanobind/stl/string.h>
+
+#include <vector>
 
 namespace fastsoftmax::python {
 namespace {
@@ -57,11 +59,34 @@ void update(const std::string &variant, const std::string &isa, nb::handle m, nb
     });
 }
 
+/// Tokens of one head, one call of the kernel for each: what decoding costs without Python.
+void heinsen_tokens(const std::string &isa, nb::handle state, nb::handle q, nb::handle k,
+                    nb::handle v, nb::handle out, std::size_t d_k, std::size_t d_v) {
+    const Buffer st(state, true), qs(q, false), ks(k, false), vs(v, false), to(out, true);
+    require_same(qs, ks);
+    require_same(vs, to);
+    with_dtype(to.is_double(), [&](auto zero) {
+        using T = decltype(zero);
+        T *const mz = contiguous<T>(st), *const y = contiguous<T>(to);
+        const T *const ka = contiguous<const T>(ks), *const va = contiguous<const T>(vs);
+        if (st.elements() != heinsen_state_size(d_k, d_v, false) ||
+            qs.elements() / d_k != vs.elements() / d_v)
+            throw std::invalid_argument("wants the state of one head, q, k, v and y of n tokens");
+        const auto &kernel = choose_kernel("heinsen", "exact", dtype_name<T>, isa);
+        std::vector<T> scratch(heinsen_scratch_size(d_k));
+        for (std::size_t t = 0; t < qs.elements() / d_k; ++t)
+            call(kernel, HeinsenArguments<T>{mz, mz + 2 * heinsen_padded(d_k), scratch.data(),
+                                             contiguous<const T>(qs) + t * d_k, ka + t * d_k,
+                                             va + t * d_v, y + t * d_v, 1, d_k, d_v, 0, d_v});
+    });
+}
+
 } // namespace
 
 void add_study(nb::module_ &module) {
     module.def("weight", &weight);
     module.def("update", &update);
+    module.def("heinsen_tokens", &heinsen_tokens);
 }
 
 } // namespace fastsoftmax::python

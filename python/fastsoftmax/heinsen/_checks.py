@@ -10,7 +10,8 @@ COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
 
 def is_half(array: NDArray[Any]) -> bool:
     """Whether elements have 16 bits: converted to float32, exactly."""
-    return array.dtype == np.float16 or array.dtype.name == "bfloat16"
+    # the name of a dtype takes longer than an attention of few tokens
+    return array.itemsize == 2 and (array.dtype == np.float16 or array.dtype.name == "bfloat16")
 
 
 def checked_floats(value: object, name: str) -> NDArray[Any]:
