@@ -1,4 +1,4 @@
-// The softmax monoid (m, s) of monoid.hpp with values carried along, for each key feature i:
+// The softmax monoid of monoid.hpp with values carried along, (m, s, o), for each key feature i:
 //
 //   m_i = max_t k_ti,  z_i = sum_t exp(k_ti - m_i),  A_ij = sum_t exp(k_ti - m_i) v_tj
 //
@@ -8,7 +8,7 @@
 // taken off: the exponent is then off by one rounding of a number between -87 and 0. Nothing seen
 // is m = heinsen_lowest, z = 0, A = 0: finite, so that no difference is inf - inf.
 #pragma once
-#include "common/variants.hpp"
+#include "common/monoid.hpp"
 
 namespace fastsoftmax {
 
@@ -19,6 +19,8 @@ template <class V> struct TwoSum {
         const V b_part = sum - a;
         error = (a - (sum - b_part)) + (b - b_part);
     }
+    /// What it says less c, which is near it or above.
+    FS_INLINE V less(V c) const { return (sum - c) + error; }
 };
 
 } // namespace fastsoftmax

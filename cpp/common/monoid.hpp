@@ -6,6 +6,9 @@
 // machines can all be merged by it. One logit x is the state (x, w(0)); adding it is the online
 // update of Milakov and Gimelshein (arXiv 1805.02867) with one exponential in place of two, since
 // either m or x is the new maximum and its factor is 1.
+//
+// Values may be carried along, (m, s, o) with o = sum of weight times value: o merges as s does.
+// That is the state of attention, and for each key feature that of common/heinsen.hpp.
 #pragma once
 #include "common/exp.hpp"
 #include "common/variants.hpp"
@@ -16,6 +19,11 @@ namespace fastsoftmax {
 template <class T> struct MaxSum {
     T m, s;
 };
+
+/// What s, and o with it, is multiplied by when m rises to M. Neither is -inf, or NaN comes of it.
+template <class V> FS_INLINE V rise_factor(V m, V M) {
+    return ExactWeight<V, false>{typename V::scalar(0)}(m - M);
+}
 
 /// The state of a row whose maximum m is infinite: (-inf, 0) for a row of nothing, (+inf, NaN)
 /// where inf - inf would have to be known, and (NaN, NaN) where there is a NaN.

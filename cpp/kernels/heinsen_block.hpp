@@ -2,7 +2,8 @@
 //
 //   C[r][c] += sum_k L[r][k] R[k][c],   all three row by row, over several neighbouring L and R
 //
-// A tile of C stays in registers: 16 rows of one vector of 16 lanes, else 4 rows of two vectors. An
+// A tile of the sums stays in registers: 16 rows of one vector of 16 lanes, else 4 rows of two
+// vectors. What is in C is added last, as one rounding of a large number hurts less than 16. An
 // element of L is broadcast from memory, which AVX-512 does within the multiply-add: 17 loads for
 // 16 of them, at the lowest number of instructions.
 #pragma once
@@ -48,7 +49,7 @@ template <class V> struct HeinsenBlock {
         for (std::size_t r = 0; r < rows; ++r)
 #pragma GCC unroll 2
             for (std::size_t n = 0; n < vectors; ++n)
-                sum[r][n] = add ? V::load(C + r * side + n * lanes) : V::set(0);
+                sum[r][n] = V::set(0);
         for (; blocks > 0; --blocks, L += heinsen_block_size, R += heinsen_block_size)
             for (std::size_t k = 0; k < side; ++k) {
                 V right[vectors];
@@ -64,8 +65,10 @@ template <class V> struct HeinsenBlock {
 #pragma GCC unroll 16
         for (std::size_t r = 0; r < rows; ++r)
 #pragma GCC unroll 2
-            for (std::size_t n = 0; n < vectors; ++n)
-                sum[r][n].store(C + r * side + n * lanes);
+            for (std::size_t n = 0; n < vectors; ++n) {
+                T *to = C + r * side + n * lanes;
+                (add ? V::load(to) + sum[r][n] : sum[r][n]).store(to);
+            }
     }
 };
 

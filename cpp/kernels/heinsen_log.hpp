@@ -95,7 +95,7 @@ template <class Variant, class V> class HeinsenLog {
             top = V::max(top, finite(V::set(q[i])) + V::load(M + i * side));
         for (std::size_t i = 0; i < a.d_k; ++i) {
             const TwoSum<V> e(finite(V::set(q[i])), V::load(M + i * side));
-            sum = V::fma(weight((e.sum - top) + e.error), V::load(S + i * side), sum);
+            sum = V::fma(weight(e.less(top)), V::load(S + i * side), sum);
         }
         const TwoSum<V> apart(top, V::set(-c));
         const V mixed = sum * V::set(1 / total);

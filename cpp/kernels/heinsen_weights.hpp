@@ -2,8 +2,7 @@
 //
 //   p_ti = exp(k_ti - m_i),   w_ti = exp(q_ti + m_i - c_t),   c_t = max_i(q_ti + m_i)
 //
-// q + m may lie anywhere, so its rounding error is kept (Knuth's two-sum) and added after c is
-// taken off: the exponent is then off by one rounding of a number between -87 and 0.
+// See common/heinsen.hpp for how their exponents are taken.
 #pragma once
 #include "common/heinsen.hpp"
 #include "kernels/heinsen_arguments.hpp"
@@ -46,7 +45,6 @@ template <class V> class HeinsenWeights {
 
     /// Takes the new maxima; the factors for rows of A into `factor`. False if all of them are 1.
     bool rise(T *factor) {
-        const ExactWeight<V, false> weight{T(0)};
         V risen = V::set(0);
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const V top = V::load(top_ + i), before = V::load(m_ + i);
@@ -55,7 +53,7 @@ template <class V> class HeinsenWeights {
         if (__builtin_expect(V::reduce_add(risen) == 0, 1))
             return false;
         for (std::size_t i = 0; i < rows_; i += lanes) {
-            const V f = weight(V::load(m_ + i) - V::load(top_ + i));
+            const V f = rise_factor(V::load(m_ + i), V::load(top_ + i));
             f.store(factor + i);
             (V::load(z_ + i) * f).store(z_ + i);
             V::load(top_ + i).store(m_ + i);
@@ -76,7 +74,7 @@ template <class V> class HeinsenWeights {
         V sum = V::set(0);
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const TwoSum<V> e(query(q, i), V::load(m_ + i));
-            const V x = weight((e.sum - V::set(c)) + e.error);
+            const V x = weight(e.less(V::set(c)));
             x.store(w + place(i, tokens));
             sum = V::fma(x, V::load(z_ + i), sum);
         }
