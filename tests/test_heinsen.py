@@ -238,4 +238,16 @@ def test_bad_arguments() -> None:
         heinsen.attention(q[:3], k, v)
     with pytest.raises(ValueError, match="dimensions"):
         heinsen.attention(q[None], k, v)
+    others: list[tuple[Any, type[Exception], str]] = [
+        (heinsen.State((), 6, 3), ValueError, "q has shape"),
+        (heinsen.State((), 5, 4), ValueError, "v has shape"),
+        (heinsen.State((2,), 5, 3), ValueError, "needs 3 dimensions"),
+        (heinsen.State((), 5, 3, dtype=np.float64), TypeError, "the state float64"),
+        (state.to_log(), TypeError, "must be a heinsen.State"),
+    ]
+    for other, error, match in others:
+        for causal in (True, False):
+            with pytest.raises(error, match=match):
+                heinsen.attention(q, k, v, state=other, causal=causal)
     assert np.all(np.isnan(state.attend(q)))
+    assert np.all(np.isnan(others[0][0].attend(np.zeros(6, np.float32))))
