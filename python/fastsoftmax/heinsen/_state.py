@@ -142,6 +142,22 @@ class State:
                 raise RuntimeError("the core refused what had been checked: please report this")
         return out if out is None or log_values or not log_output else log_of(out)
 
+    def _add(
+        self,
+        tokens: dict[str, NDArray[Any]],
+        log_output: bool,
+        threads: int | None,
+        isa: str | None,
+    ) -> Any:
+        """Give the core tokens, the last of them values; undecided as before if it refuses."""
+        before = self._kind, self._data
+        self._become(list(tokens)[-1])
+        try:
+            return self._run(tokens, log_output, threads, isa)
+        except Exception:
+            self._kind, self._data = before
+            raise
+
     def _checked(self, tokens: dict[str, object], values: tuple[object, object]) -> Any:
         """Tokens by name, all of a number, fit for this state."""
         v, log_v = values
@@ -172,8 +188,7 @@ class State:
         `isa` is for tests.
         """
         tokens, count = self._checked({"k": k}, (v, log_v)), checked_threads(threads)
-        self._become(list(tokens)[-1])
-        self._run(tokens, False, count, isa)
+        self._add(tokens, False, count, isa)
         return self
 
     def attend(
@@ -215,8 +230,7 @@ class State:
     ) -> Any:
         tokens = self._checked({"q": q, "k": k}, (v, log_v))
         count = checked_threads(threads)
-        self._become(list(tokens)[-1])
-        return self._run(tokens, log_output, count, isa)
+        return self._add(tokens, log_output, count, isa)
 
     def _check_like(self, other: object) -> "State":
         if not isinstance(other, State):
