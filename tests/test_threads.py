@@ -1,6 +1,5 @@
-"""Threads change neither bits nor behaviour: any count, forks, several callers, the environment."""
+"""Threads change neither bits nor behaviour: any count, several callers, the environment."""
 
-import multiprocessing
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -74,16 +73,6 @@ def test_one_job_after_another() -> None:
         np.testing.assert_array_equal(fs.online(x[:260], threads=3), expected[:260])
 
 
-def test_idle_threads_sleep() -> None:
-    """Once nothing is to be done no time is spent."""
-    x = _logits((512, 1024))
-    fs.online(x, threads=2)
-    time.sleep(0.05)
-    before = time.process_time()
-    time.sleep(0.5)
-    assert time.process_time() - before < 0.1
-
-
 def test_several_python_threads_at_once() -> None:
     """The pool is one; whoever comes second works alone, and right."""
     x = _logits((600, 1000))
@@ -91,24 +80,6 @@ def test_several_python_threads_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         for p in pool.map(lambda _: fs.online(x, threads=2), range(40)):
             np.testing.assert_array_equal(p, expected)
-
-
-def _child(x: Float32, queue: "multiprocessing.Queue[Float32]") -> None:
-    queue.put(fs.online(x, threads=2))
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_has_a_pool_of_its_own() -> None:
-    """The parent's threads don't exist in the child, which must not wait for them."""
-    x = _logits((600, 1000))
-    expected = fs.online(x, threads=2)
-    context = multiprocessing.get_context("fork")
-    queue: multiprocessing.Queue[Float32] = context.Queue()
-    child = context.Process(target=_child, args=(x, queue))
-    child.start()
-    np.testing.assert_array_equal(queue.get(timeout=60), expected)
-    child.join(60)
-    assert child.exitcode == 0
 
 
 @pytest.mark.parametrize(
