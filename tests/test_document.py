@@ -1,0 +1,58 @@
+"""The tables of the documents come from a stored run, and only those that it has are replaced."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+TEXT = """before
+<!-- tables: other axes, -->
+old
+<!-- end -->
+between
+<!-- tables: topk -->
+kept
+<!-- end -->
+<!-- tables: misses -->
+<!-- end -->
+"""
+
+
+@pytest.fixture
+def document(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import the script as it is run."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    return importlib.import_module("document")
+
+
+def test_blocks_are_replaced_by_their_tables(document: ModuleType) -> None:
+    """What the run lacks stays; a second time changes nothing."""
+    columns = ["rows", "ours", "ns", "ratio", "target", ""]
+    axes = document.Table("other axes, one thread", columns)
+    axes.add("4x5", "exact/isa", 0.25, 1.75, 1.5, "MISS")
+    axes.add("6x7", "exact/isa", 0.25, 1.25, 1.5, "ok")
+    found = document.written(TEXT, {}, [axes])
+    assert "old" not in found
+    assert "| 4x5 | exact/isa | 0.250 | 1.75 | 1.50 | MISS |" in found
+    assert "kept" in found
+    assert found.startswith("before\n")
+    assert document.written(found, {}, [axes]) == found
+    softmax = document.Table("softmax, N(0, 1)", columns)
+    whole = document.written(TEXT, {}, [softmax, axes])
+    assert "| other axes | exact/isa | 4x5 1.75 (1.5) |" in whole
+    assert "6x7 1.25" not in whole.partition("misses")[2]
+
+
+def test_the_documents_have_a_block_for_every_section(document: ModuleType) -> None:
+    """By the titles of the stored run, and those of the sections that it may lack."""
+    names = {
+        name
+        for file in document.DOCUMENTS
+        for _, name, _ in document.BLOCK.findall(file.read_text(encoding="utf-8"))
+    }
+    _, tables = document.load(document.STORED)
+    assert document.SPECIAL.keys() <= names
+    for table in tables:
+        assert "of everybody" in table.title or any(map(table.title.startswith, names)), table.title
