@@ -10,22 +10,16 @@
 // Conditions, which the caller has checked: F = B - S * Dmax >= 1 and n * B < 2^31; in the modes
 // with q also B, n * B <= 32767, so that Z fits 15 bits and products 16.
 //
-// All of it is exact, so every ISA gives the same bits. The divisions by Z are done in float32: a
+// All of it is exact, so every ISA gives the same bits. The modes with q divide by Z in float32: a
 // correctly rounded quotient of integers, the dividend below 2^24, is cut to the right integer,
-// since the true one lies at least 1/Z below the next. Paper: arXiv 2604.02292; `wide` is ours.
+// since the true one lies at least 1/Z below the next. `wide` multiplies by a reciprocal of 33
+// bits: see Reciprocal. Paper: arXiv 2604.02292; `wide` is ours.
 #pragma once
 #include "common/config.hpp"
 #include "common/variant_info.hpp"
 #include <cstdint>
 
 namespace fastsoftmax {
-
-/// Where `nearest` starts: 1/2 less what the estimate may be off by (2^-7 covers three roundings of
-/// values up to 32767).
-inline constexpr float nearest_start = 0.5f - 0.0078125f;
-
-/// The largest Z for which 3 * Z, which `nearest` has to compare with, fits an int32.
-inline constexpr std::int64_t nearest_limit = std::int64_t{1} << 29;
 
 /// floor(log2 z) of 1 <= z < 2^24.
 FS_INLINE int floor_log2(int z) {
@@ -34,6 +28,37 @@ FS_INLINE int floor_log2(int z) {
 
 FS_INLINE int floor_ratio(int dividend, int z) {
     return static_cast<int>(static_cast<float>(dividend) / static_cast<float>(z));
+}
+
+/// full / Z of `wide`, to which scores are doubled until B has 16 bits:
+///
+///   p = (t + 1) >> 1, t = (s * r >> 32) >> shift, s = score << doublings, r = floor(R) + 1,
+///   R = full * 2^(33 + shift) / (Z << doublings) < 2^33, shift >= 0 as small as Z allows
+///
+/// full * s / Z + 1/2 is a multiple of 1 / (2 Z), so it is cut to the right integer as long as what
+/// s * r exceeds it by is less: s * (r - R) / 2^(33 + shift) < 2^doublings / (2 * (Z <<
+/// doublings)). Where shift is above 0, R is at least 2^17 * full / 2, so with s <= 65534 and
+/// doublings >= 1, as B <= 32767, r - R may be as large as 1 + 2^-15. It is 1 + 2^-17 at most: R
+/// comes from one division in float64, 2^-20 off, and one more rounding, so 2^-18 is added before
+/// it is cut.
+struct Reciprocal {
+    std::int32_t high, low, above, shift; ///< bits 16-31, bits 0-15, -1 where bit 32 is set
+};
+
+/// How often B, 1 .. 32767, can be doubled below 2^16.
+FS_INLINE int doublings_of(int b) { return __builtin_clz(static_cast<unsigned>(b)) - 16; }
+
+FS_INLINE Reciprocal reciprocal_of(std::int32_t z, int full, int doublings) {
+    // with the bit below each set bit cleared, rounding to float can't reach the next power of 2
+    const std::int32_t bits = __builtin_bit_cast(std::int32_t, static_cast<float>(z & ~(z >> 1)));
+    const int above_16_bits = (bits >> 23) - 127 + doublings - 15;
+    const int shift = above_16_bits > 1 ? above_16_bits - 1 : 0;
+    const float power = __builtin_bit_cast(float, (127 + 33 + shift - doublings) << 23);
+    const double exact = static_cast<double>(full) * static_cast<double>(power) / z;
+    const auto above = static_cast<std::int32_t>(exact * 0x1p-32);
+    const double rest = exact + (1 + 0x1p-18) - above * 0x1p32;
+    const auto high = static_cast<std::int32_t>(rest * 0x1p-16);
+    return {high, static_cast<std::int32_t>(rest - high * 0x1p16), -above, shift};
 }
 
 /// How a mode scales its scores: by the low half of s * q, by a shifted product, or exactly.

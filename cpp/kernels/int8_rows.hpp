@@ -7,8 +7,9 @@
 // compiler turns into vectors. A row is read in three of the phases; d and the weights are computed
 // again rather than kept, which costs less than a store and a load where rows are in cache.
 //
-// Method says what a weight is: clamp(d), weigh(d), quotients from the sums, normalise(weight). Its
-// arithmetic is exact, so bits depend neither on the ISA nor on how rows are grouped.
+// Method says what a weight is: clamp(d), sum(d), scaled(d), quotients from the sums,
+// normalise(scaled). Its arithmetic is exact, so bits depend neither on the ISA nor on how rows are
+// grouped.
 //
 // Edges: positions that are masked or beyond the end are -128 for the maximum, and their weights
 // are cleared; a row without any other position has Z = 0 and gives 0. Sums are taken in blocks of
@@ -21,11 +22,45 @@
 
 namespace fastsoftmax {
 
+/// A word twice, as V::Words::spread takes it.
+FS_INLINE std::int32_t in_both_halves(std::int32_t word) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(word) * 0x10001);
+}
+
+/// What mul_rounded takes for (a + 2^(k - 1)) >> k, k from 1 on, of words below 2^15.
+FS_INLINE std::int32_t rounding_factor(std::int32_t k) { return k < 16 ? 0x8000 >> k : 0; }
+
+/// Reads what belongs to row i of a group.
+template <class V> struct OneRow {
+    std::size_t i;
+    FS_INLINE auto words(const std::int32_t *of) const { return V::Words::spread(of[i]); }
+    FS_INLINE auto count(const std::int32_t *of) const { return V::Words::count(of[i]); }
+};
+
+/// The rows of a group; beyond the last row it is repeated, to have no special case.
+template <class V, std::size_t Group> class RowPointers {
+  public:
+    // not inlined: as vectors it is a tenth of each class that has it
+    __attribute__((noinline)) RowPointers(const Int8Arguments &a, std::size_t first,
+                                          std::size_t rows) {
+        const std::int8_t *row = a.x + static_cast<std::ptrdiff_t>(first) * a.x_stride;
+        const std::size_t whole = rows / 16 * 16;
+        for (std::size_t i = 0; i < whole; ++i)
+            rows_[i] = row + static_cast<std::ptrdiff_t>(i) * a.x_stride;
+        for (std::size_t i = whole; i < (rows + 15) / 16 * 16; ++i)
+            rows_[i] = row + static_cast<std::ptrdiff_t>(i < rows ? i : rows - 1) * a.x_stride;
+    }
+    FS_INLINE const std::int8_t *operator[](std::size_t i) const { return rows_[i]; }
+
+  private:
+    const std::int8_t *rows_[Group];
+};
+
 /// Chunks: whole vectors in a row, where known (it unrolls the loops), else -1. Entries: size of
 /// the table that results are looked up in, 0 for none.
 template <class Method, class V, int Chunks, bool Masked, int Entries> class Int8Rows {
     using Vectors = RowVectors<V, Chunks, Masked>;
-    static constexpr std::size_t group = 16;
+    static constexpr std::size_t group = Chunks >= 0 && Chunks <= 2 ? 64 : 16;
     using Words = typename V::Words;
     using Sums = typename V::Sums;
     using Out = typename Method::Out;
@@ -42,12 +77,8 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
 
     FS_INLINE Int8Rows(const Int8Arguments &a, const Method &method, const Weights &weights,
                        std::size_t first, std::size_t rows)
-        : a_(a), method_(method), weights_(weights), first_(first), rows_(rows) {
-        // beyond the last row a group repeats it, to have no special case
-        for (std::size_t i = 0; i < group; ++i)
-            x_[i] =
-                a.x + static_cast<std::ptrdiff_t>(first + (i < rows ? i : rows - 1)) * a.x_stride;
-    }
+        : a_(a), method_(method), weights_(weights), first_(first), rows_(rows),
+          x_(a, first, rows) {}
 
     FS_INLINE void phases() {
         const std::size_t used = (rows_ + V::folds - 1) / V::folds;
@@ -55,7 +86,8 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
             find_maxima(b * V::folds);
         for (std::size_t b = 0; b < used; ++b)
             find_totals(b * V::folds);
-        method_.prepare(a_.n, total_, count_, Masked, prepared_);
+        for (std::size_t b = 0; b < rows_; b += 16)
+            method_.prepare(a_.n, total_ + b, count_ + b, Masked, prepared_[b / 16]);
         for (std::size_t i = 0; i < rows_; ++i)
             write(i);
     }
@@ -110,7 +142,7 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
         for (int g = 0; g < V::folds; ++g) {
             const std::size_t i = b + static_cast<std::size_t>(g);
             const std::int8_t *row = x_[i];
-            const V m = V::set(maximum_[i]);
+            const V m = V::spread(maximum_[i]);
             sums[g] = V::no_sums();
             Vectors::each(begin, n, [&](std::size_t at, auto count) __attribute__((always_inline)) {
                 const V d = method_.clamp(m - Vectors::load(row + at, count));
@@ -125,13 +157,13 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     }
 
     FS_INLINE void write(std::size_t i) {
-        const auto scale = method_.scale(prepared_, static_cast<int>(i));
+        const auto scale = method_.scale(prepared_[i / 16], OneRow<V>{i % 16});
         if constexpr (Entries > 0) {
             const RowTable<Method, V, Entries> table(weights_, method_, scale);
             write(i, [&](V d) __attribute__((always_inline)) { return table.result(d); });
         } else {
             write(i, [&](V d) __attribute__((always_inline)) {
-                const Words p = method_.normalise(method_.weigh(d), scale);
+                const Words p = method_.normalise(method_.scaled(d), scale);
                 if constexpr (words)
                     return p;
                 else
@@ -144,7 +176,7 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     template <class F> FS_INLINE void write(std::size_t i, const F &result) {
         const std::int8_t *row = x_[i];
         Out *y = static_cast<Out *>(a_.y) + static_cast<std::ptrdiff_t>(first_ + i) * a_.y_stride;
-        const V m = V::set(maximum_[i]);
+        const V m = V::spread(maximum_[i]);
         Vectors::each(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
             const V d = method_.clamp(m - Vectors::load(row + at, n));
             auto p = result(words ? V::ordered(d) : d);
@@ -163,10 +195,10 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     const Method &method_;
     const Weights &weights_;
     const std::size_t first_, rows_;
-    const std::int8_t *x_[group];
+    const RowPointers<V, group> x_;
     // beyond the last row they are read, but count for nothing
     alignas(64) std::int32_t maximum_[group], total_[group] = {}, count_[group] = {};
-    typename Method::Prepared prepared_;
+    typename Method::Prepared prepared_[group / 16];
 };
 
 } // namespace fastsoftmax

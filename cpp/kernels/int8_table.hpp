@@ -23,12 +23,12 @@ template <class Table, class V, class Result, int Size> class TableMethod {
 
   public:
     using Out = Result;
-    struct Prepared {
+    struct Prepared { ///< words, each twice
         std::int32_t q[16], round[16], shift[16];
     };
     struct Scale {
         Words q, round;
-        int shift;
+        decltype(Words::count(0)) shift;
     };
 
     /// The bytes of the factors, which the caller keeps alive.
@@ -55,6 +55,7 @@ template <class Table, class V, class Result, int Size> class TableMethod {
             }
     }
 
+    static constexpr std::size_t longer(std::size_t entries) { return entries; }
     FS_INLINE V clamp(V d) const { return Size < 256 ? V::min(d, last_) : d; }
     FS_INLINE Words weigh(V d) const {
         const V i = V::high_nibble(d), j = V::low_nibble(d);
@@ -62,6 +63,19 @@ template <class Table, class V, class Result, int Size> class TableMethod {
         const Words b = V::zip(V::lookup16(b_low_, j), V::lookup16(b_high_, j));
         const Words product = Words::mul_rounded(a, b);
         return Table::bits == 8 ? Words::mul_rounded(product, Words::set(255)) : product;
+    }
+    /// The weights, times 2^8 (u8) or 2 (u16).
+    FS_INLINE Words scaled(V d) const {
+        if constexpr (!PermutesBytes<V>) {
+            const Words weight = weigh(d);
+            return Table::bits == 8 ? weight << 8 : weight + weight;
+        } else {
+            const V low = V::template lookup<Size>(low_, d);
+            if constexpr (Table::bits == 8)
+                return V::zip(V::set(0), low);
+            else
+                return V::zip(low + low, V::template lookup<Size>(high_, d));
+        }
     }
     template <bool Partial> FS_INLINE Sums sum(Sums sums, V d, V kept) const {
         if constexpr (PermutesBytes<V>) {
@@ -84,17 +98,21 @@ template <class Table, class V, class Result, int Size> class TableMethod {
         const int halvings = halvings_of(n);
         for (int i = 0; i < 16; ++i) {
             const RowScale by = row_scale<Table::bits, full>(sums[i] > 1 ? sums[i] : 1, halvings);
-            to.q[i] = by.q;
-            to.round[i] = by.round;
-            to.shift[i] = by.shift;
+            to.q[i] = in_both_halves(by.q);
+            // bytes: the shift is 6 at least, as the largest weight is in every sum
+            to.round[i] = in_both_halves(full == 255 ? rounding_factor(by.shift) : by.round);
+            to.shift[i] = in_both_halves(by.shift);
         }
     }
-    FS_INLINE Scale scale(const Prepared &from, int i) const {
-        return {Words::set(from.q[i]), Words::set(from.round[i]), from.shift[i]};
+    template <class Row> FS_INLINE Scale scale(const Prepared &from, Row row) const {
+        return {row.words(from.q), row.words(from.round), row.count(from.shift)};
     }
-    FS_INLINE Words normalise(Words weight, const Scale &by) const {
-        const Words scaled = Table::bits == 8 ? weight << 8 : weight + weight;
-        return (Words::mul_high(scaled, by.q) + by.round) >> by.shift;
+    FS_INLINE Words normalise(Words scaled, const Scale &by) const {
+        const Words product = Words::mul_high(scaled, by.q);
+        if constexpr (full == 255)
+            return Words::mul_rounded(product, by.round);
+        else
+            return (product + by.round) >> by.shift;
     }
 
   private:
@@ -131,7 +149,7 @@ template <class Table, class V> struct Int8Table {
     template <class Out, int Size> static void rows_by(const ByteTableArguments &a) {
         using Method = TableMethod<Table, V, Out, Size>;
         const typename Method::Entries entries(a);
-        int8_rows<Method, V, Size, Size>(a, Method(entries), Size, Size);
+        int8_rows<Method, V, Size, Size>(a, Method(entries), Size);
     }
 };
 

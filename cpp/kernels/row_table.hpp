@@ -10,13 +10,13 @@
 
 namespace fastsoftmax {
 
-/// The weights of all d below Entries.
+/// The weights of all d below Entries, as they are normalised.
 template <class Method, class V, int Entries> struct WeightTable {
     typename V::Words weights[Entries / 64];
 
     explicit FS_INLINE WeightTable(const Method &method) {
         for (int b = 0; b < Entries / 64; ++b)
-            weights[b] = method.weigh(method.clamp(V::counting(64 * b)));
+            weights[b] = method.scaled(method.clamp(V::counting(64 * b)));
     }
 };
 template <class Method, class V> struct WeightTable<Method, V, 0> {

@@ -1,7 +1,6 @@
 // AVX2: 32 bytes. Words lie in two registers as unpacking leaves them, by halves of 128 bits, which
 // packing undoes for free; bytes that went through ordered() unpack into words in order instead.
 #pragma once
-#include "common/hccs.hpp"
 #include "vec/int8_concept.hpp"
 #include <immintrin.h>
 
@@ -15,6 +14,10 @@ struct I8Words {
         const __m256i all = _mm256_set1_epi16(static_cast<short>(a));
         return {all, all};
     }
+    static FS_INLINE I8Words spread(std::int32_t two) {
+        const __m256i all = _mm256_set1_epi32(two);
+        return {all, all};
+    }
     friend FS_INLINE I8Words operator+(I8Words a, I8Words b) {
         return {_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high)};
     }
@@ -25,12 +28,16 @@ struct I8Words {
         return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
     }
     friend FS_INLINE I8Words operator<<(I8Words a, int k) {
-        const __m128i count = _mm_cvtsi32_si128(k);
-        return {_mm256_sll_epi16(a.low, count), _mm256_sll_epi16(a.high, count)};
+        return {_mm256_slli_epi16(a.low, k), _mm256_slli_epi16(a.high, k)};
     }
     friend FS_INLINE I8Words operator>>(I8Words a, int k) {
-        const __m128i count = _mm_cvtsi32_si128(k);
-        return {_mm256_srl_epi16(a.low, count), _mm256_srl_epi16(a.high, count)};
+        return {_mm256_srli_epi16(a.low, k), _mm256_srli_epi16(a.high, k)};
+    }
+    static FS_INLINE __m128i count(std::int32_t two) {
+        return _mm_cvtsi32_si128(static_cast<std::uint16_t>(two));
+    }
+    friend FS_INLINE I8Words operator>>(I8Words a, __m128i k) {
+        return {_mm256_srl_epi16(a.low, k), _mm256_srl_epi16(a.high, k)};
     }
     static FS_INLINE I8Words mul_low(I8Words a, I8Words b) {
         return {_mm256_mullo_epi16(a.low, b.low), _mm256_mullo_epi16(a.high, b.high)};
@@ -44,8 +51,12 @@ struct I8Words {
     static FS_INLINE I8Words min(I8Words a, I8Words b) {
         return {_mm256_min_epu16(a.low, b.low), _mm256_min_epu16(a.high, b.high)};
     }
-    static FS_INLINE I8Words nearest(I8Words s, int full, float factor, int total) {
-        return {nearest16(s.low, full, factor, total), nearest16(s.high, full, factor, total)};
+    static FS_INLINE I8Words mul_high32(I8Words a, I8Words high, I8Words low) {
+        return {mul_high32(a.low, high.low, low.low), mul_high32(a.high, high.high, low.high)};
+    }
+    static FS_INLINE I8Words half(I8Words a) {
+        const __m256i zero = _mm256_setzero_si256();
+        return {_mm256_avg_epu16(a.low, zero), _mm256_avg_epu16(a.high, zero)};
     }
     FS_INLINE void store(std::int16_t *to) const {
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), low);
@@ -59,22 +70,12 @@ struct I8Words {
     }
 
   private:
-    static FS_INLINE __m256i nearest8(__m256i s, __m256i full, __m256 factor, __m256i total) {
-        const __m256 estimate = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(s), factor),
-                                              _mm256_set1_ps(nearest_start));
-        const __m256i p = _mm256_cvttps_epi32(estimate);
-        const __m256i half =
-            _mm256_sub_epi32(_mm256_mullo_epi32(s, full), _mm256_mullo_epi32(p, total));
-        const __m256i rest = _mm256_add_epi32(half, half);
-        const __m256i less = _mm256_cmpgt_epi32(total, rest);
-        return _mm256_add_epi32(_mm256_add_epi32(p, less), _mm256_set1_epi32(1));
-    }
-    static FS_INLINE __m256i nearest16(__m256i s, int full, float factor, int total) {
-        const __m256i zero = _mm256_setzero_si256(), f = _mm256_set1_epi32(full);
-        const __m256i z = _mm256_set1_epi32(total);
-        const __m256 k = _mm256_set1_ps(factor);
-        return _mm256_packus_epi32(nearest8(_mm256_unpacklo_epi16(s, zero), f, k, z),
-                                   nearest8(_mm256_unpackhi_epi16(s, zero), f, k, z));
+    static FS_INLINE __m256i mul_high32(__m256i a, __m256i high, __m256i low) {
+        const __m256i part = _mm256_mullo_epi16(a, high);
+        const __m256i sum = _mm256_add_epi16(part, _mm256_mulhi_epu16(a, low));
+        const __m256i none = _mm256_cmpeq_epi16(_mm256_max_epu16(sum, part), sum); // -1: no carry
+        const __m256i more = _mm256_sub_epi16(_mm256_mulhi_epu16(a, high), _mm256_set1_epi16(-1));
+        return _mm256_add_epi16(more, none);
     }
 };
 
@@ -86,6 +87,7 @@ struct I8 {
     __m256i v;
 
     static FS_INLINE I8 set(int a) { return {_mm256_set1_epi8(static_cast<char>(a))}; }
+    static FS_INLINE I8 spread(std::int32_t four) { return {_mm256_set1_epi32(four)}; }
     static FS_INLINE I8 load(const std::int8_t *p) { return {read(p)}; }
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return {_mm256_blendv_epi8(set(-128).v, read_n(p, n), first(n).v)};
@@ -139,7 +141,9 @@ struct I8 {
         const __m256i four = fold(v, [](I8 a, I8 b) { return max(a, b); }).v;
         const __m256i two = _mm256_max_epi8(four, _mm256_slli_epi32(four, 16));
         const __m256i one = _mm256_max_epi8(two, _mm256_slli_epi32(two, 8));
-        _mm256_storeu_si256(reinterpret_cast<__m256i *>(m), _mm256_srai_epi32(one, 24));
+        const __m256i last = _mm256_setr_epi32(0x03030303, 0x07070707, 0x0b0b0b0b, 0x0f0f0f0f,
+                                               0x03030303, 0x07070707, 0x0b0b0b0b, 0x0f0f0f0f);
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(m), _mm256_shuffle_epi8(one, last));
     }
     static FS_INLINE void totals(Sums *s, std::int32_t *t) {
         const I8 sums = fold(s, [](I8 a, I8 b) { return I8{add(a.v, b.v)}; });

@@ -64,6 +64,10 @@ struct F32 {
         for (int i = 0; i < 8; ++i)
             v[i] = f({_mm512_mask_blend_ps(0xff00, v[i].v, v[i + 8].v)},
                      {_mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0x4e)});
+        return fold_halves(v, f);
+    }
+    /// The same of eight vectors: their lower halves, then their upper ones.
+    template <class F> static FS_INLINE F32 fold_halves(F32 *v, const F &f) {
         const __m512i quarters =
             _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
         for (int i = 0; i < 4; ++i)

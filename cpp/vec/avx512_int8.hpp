@@ -3,7 +3,6 @@
 // instead. Also the base of avx512_vnni: where the unit is compiled for VNNI, sums are dot
 // products.
 #pragma once
-#include "common/hccs.hpp"
 #include "vec/int8_concept.hpp"
 #include <immintrin.h>
 
@@ -17,6 +16,18 @@ struct I8Words {
         const __m512i all = _mm512_set1_epi16(static_cast<short>(a));
         return {all, all};
     }
+    template <bool Ordered>
+    static FS_INLINE I8Words spread_two(std::int32_t first, std::int32_t second) {
+        const __m512i a = _mm512_set1_epi32(first);
+        if constexpr (Ordered)
+            return {a, _mm512_set1_epi32(second)};
+        const __m512i both = _mm512_mask_set1_epi32(a, 0xff00, second);
+        return {both, both};
+    }
+    static FS_INLINE I8Words spread(std::int32_t two) {
+        const __m512i all = _mm512_set1_epi32(two);
+        return {all, all};
+    }
     friend FS_INLINE I8Words operator+(I8Words a, I8Words b) {
         return {_mm512_add_epi16(a.low, b.low), _mm512_add_epi16(a.high, b.high)};
     }
@@ -27,12 +38,14 @@ struct I8Words {
         return {_mm512_and_si512(a.low, b.low), _mm512_and_si512(a.high, b.high)};
     }
     friend FS_INLINE I8Words operator<<(I8Words a, int k) {
-        const __m128i count = _mm_cvtsi32_si128(k);
-        return {_mm512_sll_epi16(a.low, count), _mm512_sll_epi16(a.high, count)};
+        return {_mm512_slli_epi16(a.low, k), _mm512_slli_epi16(a.high, k)};
     }
     friend FS_INLINE I8Words operator>>(I8Words a, int k) {
-        const __m128i count = _mm_cvtsi32_si128(k);
-        return {_mm512_srl_epi16(a.low, count), _mm512_srl_epi16(a.high, count)};
+        return {_mm512_srli_epi16(a.low, k), _mm512_srli_epi16(a.high, k)};
+    }
+    static FS_INLINE I8Words count(std::int32_t two) { return spread(two); }
+    friend FS_INLINE I8Words operator>>(I8Words a, I8Words k) {
+        return {_mm512_srlv_epi16(a.low, k.low), _mm512_srlv_epi16(a.high, k.high)};
     }
     static FS_INLINE I8Words mul_low(I8Words a, I8Words b) {
         return {_mm512_mullo_epi16(a.low, b.low), _mm512_mullo_epi16(a.high, b.high)};
@@ -46,8 +59,12 @@ struct I8Words {
     static FS_INLINE I8Words min(I8Words a, I8Words b) {
         return {_mm512_min_epu16(a.low, b.low), _mm512_min_epu16(a.high, b.high)};
     }
-    static FS_INLINE I8Words nearest(I8Words s, int full, float factor, int total) {
-        return {nearest32(s.low, full, factor, total), nearest32(s.high, full, factor, total)};
+    static FS_INLINE I8Words mul_high32(I8Words a, I8Words high, I8Words low) {
+        return {mul_high32(a.low, high.low, low.low), mul_high32(a.high, high.high, low.high)};
+    }
+    static FS_INLINE I8Words half(I8Words a) {
+        const __m512i zero = _mm512_setzero_si512();
+        return {_mm512_avg_epu16(a.low, zero), _mm512_avg_epu16(a.high, zero)};
     }
     FS_INLINE void store(std::int16_t *to) const {
         _mm512_storeu_si512(to, low);
@@ -59,23 +76,20 @@ struct I8Words {
         _mm512_mask_storeu_epi16(to + 32, static_cast<__mmask32>(k >> 32), high);
     }
 
-  private:
-    static FS_INLINE __m512i nearest16(__m512i s, __m512i full, __m512 factor, __m512i total) {
-        const __m512 estimate = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(s), factor),
-                                              _mm512_set1_ps(nearest_start));
-        const __m512i p = _mm512_cvttps_epi32(estimate);
-        const __m512i half =
-            _mm512_sub_epi32(_mm512_mullo_epi32(s, full), _mm512_mullo_epi32(p, total));
-        const __m512i rest = _mm512_add_epi32(half, half);
-        return _mm512_mask_add_epi32(p, _mm512_cmpge_epi32_mask(rest, total), p,
-                                     _mm512_set1_epi32(1));
+    FS_INLINE void store_first(std::int16_t *to, __mmask32 half) const {
+        _mm512_mask_storeu_epi16(to, half, low);
     }
-    static FS_INLINE __m512i nearest32(__m512i s, int full, float factor, int total) {
-        const __m512i zero = _mm512_setzero_si512(), f = _mm512_set1_epi32(full);
-        const __m512i z = _mm512_set1_epi32(total);
-        const __m512 k = _mm512_set1_ps(factor);
-        return _mm512_packus_epi32(nearest16(_mm512_unpacklo_epi16(s, zero), f, k, z),
-                                   nearest16(_mm512_unpackhi_epi16(s, zero), f, k, z));
+    FS_INLINE void store_second(std::int16_t *to, __mmask32 half) const {
+        _mm512_mask_storeu_epi16(to, half, high);
+    }
+
+  private:
+    static FS_INLINE __m512i mul_high32(__m512i a, __m512i high, __m512i low) {
+        const __m512i part = _mm512_mullo_epi16(a, high);
+        const __m512i sum = _mm512_add_epi16(part, _mm512_mulhi_epu16(a, low));
+        const __m512i top = _mm512_mulhi_epu16(a, high);
+        return _mm512_mask_sub_epi16(top, _mm512_cmplt_epu16_mask(sum, part), top,
+                                     _mm512_set1_epi16(-1));
     }
 };
 
@@ -87,6 +101,7 @@ struct I8 {
     __m512i v;
 
     static FS_INLINE I8 set(int a) { return {_mm512_set1_epi8(static_cast<char>(a))}; }
+    static FS_INLINE I8 spread(std::int32_t four) { return {_mm512_set1_epi32(four)}; }
     static FS_INLINE I8 load(const std::int8_t *p) { return {_mm512_loadu_si512(p)}; }
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return {_mm512_mask_loadu_epi8(set(-128).v, bits(n), p)};
@@ -100,6 +115,24 @@ struct I8 {
     FS_INLINE void store(std::uint8_t *to) const { _mm512_storeu_si512(to, v); }
     FS_INLINE void store_n(std::uint8_t *to, std::size_t n) const {
         _mm512_mask_storeu_epi8(to, bits(n), v);
+    }
+    using Half = __mmask32;
+    static FS_INLINE Half half_of(std::size_t n) { return static_cast<Half>(bits(n)); }
+    static FS_INLINE I8 load_two(const std::int8_t *p, const std::int8_t *q, Half k) {
+        const __m256i none = _mm512_castsi512_si256(set(-128).v);
+        return two(_mm256_mask_loadu_epi8(none, k, p), _mm256_mask_loadu_epi8(none, k, q));
+    }
+    static FS_INLINE I8 first_of_two(Half k) {
+        return two(_mm256_movm_epi8(k), _mm256_movm_epi8(k));
+    }
+    static FS_INLINE I8 spread_two(std::int32_t first, std::int32_t second) {
+        return {Words::spread_two<false>(first, second).low};
+    }
+    FS_INLINE void store_first(std::uint8_t *to, Half k) const {
+        _mm256_mask_storeu_epi8(to, k, _mm512_castsi512_si256(v));
+    }
+    FS_INLINE void store_second(std::uint8_t *to, Half k) const {
+        _mm256_mask_storeu_epi8(to, k, _mm512_extracti64x4_epi64(v, 1));
     }
     friend FS_INLINE I8 operator-(I8 a, I8 b) { return {_mm512_sub_epi8(a.v, b.v)}; }
     friend FS_INLINE I8 operator&(I8 a, I8 b) { return {_mm512_and_si512(a.v, b.v)}; }
@@ -116,6 +149,7 @@ struct I8 {
     }
     static FS_INLINE I8 lookup16(I8 table, I8 i) { return {_mm512_shuffle_epi8(table.v, i.v)}; }
 #ifdef __AVX512VBMI__
+    friend FS_INLINE I8 operator+(I8 a, I8 b) { return {_mm512_add_epi8(a.v, b.v)}; }
     template <int Entries> static FS_INLINE I8 lookup(const I8 *table, I8 i) {
         if constexpr (Entries == 64)
             return {_mm512_permutexvar_epi8(i.v, table[0].v)};
@@ -164,34 +198,47 @@ struct I8 {
     }
 #endif
     static FS_INLINE void maxima(I8 *v, std::int32_t *m) {
-        const __m512i four = fold(v, [](I8 a, I8 b) { return max(a, b); }).v;
-        const __m512i two = _mm512_max_epi8(four, _mm512_slli_epi32(four, 16));
-        const __m512i one = _mm512_max_epi8(two, _mm512_slli_epi32(two, 8));
-        _mm512_storeu_si512(m, _mm512_srai_epi32(one, 24));
+        store_maxima(fold(v, folds, [](I8 a, I8 b) { return max(a, b); }), m);
+    }
+    static FS_INLINE void maxima_of_two(I8 *v, std::int32_t *m) {
+        store_maxima(fold(v, folds / 2, [](I8 a, I8 b) { return max(a, b); }), m);
     }
     static FS_INLINE void totals(Sums *s, std::int32_t *t) {
-        _mm512_storeu_si512(t, fold(s, [](I8 a, I8 b) { return I8{add(a.v, b.v)}; }).v);
+        _mm512_storeu_si512(t, fold(s, folds, [](I8 a, I8 b) { return I8{add(a.v, b.v)}; }).v);
+    }
+    static FS_INLINE void totals_of_two(Sums *s, std::int32_t *t) {
+        _mm512_storeu_si512(t, fold(s, folds / 2, [](I8 a, I8 b) { return I8{add(a.v, b.v)}; }).v);
     }
 
   private:
     static FS_INLINE __mmask64 bits(std::size_t n) {
         return n < lanes ? (std::uint64_t{1} << n) - 1 : ~std::uint64_t{0};
     }
+    static FS_INLINE I8 two(__m256i a, __m256i b) {
+        return {_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1)};
+    }
     static FS_INLINE I8 not_zero(__m512i a) {
         return {_mm512_movm_epi8(_mm512_test_epi8_mask(a, a))};
+    }
+    static FS_INLINE void store_maxima(I8 four, std::int32_t *m) {
+        const I8 two = max(four, {_mm512_slli_epi32(four.v, 16)});
+        const I8 one = max(two, {_mm512_slli_epi32(two.v, 8)});
+        const __m512i last = _mm512_set4_epi32(0x0f0f0f0f, 0x0b0b0b0b, 0x07070707, 0x03030303);
+        _mm512_storeu_si512(m, _mm512_shuffle_epi8(one.v, last));
     }
     static FS_INLINE __m512i raw(I8 a) { return a.v; }
     static FS_INLINE __m512i raw(__m512i a) { return a; }
     /// F32::fold moves lanes of 32 bits, whatever they hold.
-    template <class T, class F> static FS_INLINE I8 fold(T *v, const F &f) {
+    template <class T, class F> static FS_INLINE I8 fold(T *v, int count, const F &f) {
         F32 rows[folds];
-        for (int i = 0; i < folds; ++i)
+        for (int i = 0; i < count; ++i)
             rows[i] = {_mm512_castsi512_ps(raw(v[i]))};
+        const auto lanewise = [&](F32 a, F32 b) {
+            return F32{_mm512_castsi512_ps(
+                f(I8{_mm512_castps_si512(a.v)}, I8{_mm512_castps_si512(b.v)}).v)};
+        };
         return {_mm512_castps_si512(
-            F32::fold(rows, [&](F32 a, F32 b) {
-                return F32{_mm512_castsi512_ps(
-                    f(I8{_mm512_castps_si512(a.v)}, I8{_mm512_castps_si512(b.v)}).v)};
-            }).v)};
+            (count == folds ? F32::fold(rows, lanewise) : F32::fold_halves(rows, lanewise)).v)};
     }
 };
 

@@ -1,6 +1,5 @@
 // NEON (Advanced SIMD) of any Armv8-A: 16 bytes, words in two registers, in order.
 #pragma once
-#include "common/hccs.hpp"
 #include "vec/int8_concept.hpp"
 #include <arm_neon.h>
 
@@ -14,6 +13,7 @@ struct I8Words {
         const uint16x8_t all = vdupq_n_u16(static_cast<std::uint16_t>(a));
         return {all, all};
     }
+    static FS_INLINE I8Words spread(std::int32_t two) { return set(two); }
     friend FS_INLINE I8Words operator+(I8Words a, I8Words b) {
         return {vaddq_u16(a.low, b.low), vaddq_u16(a.high, b.high)};
     }
@@ -28,6 +28,7 @@ struct I8Words {
         return {vshlq_u16(a.low, count), vshlq_u16(a.high, count)};
     }
     friend FS_INLINE I8Words operator>>(I8Words a, int k) { return a << -k; }
+    static FS_INLINE int count(std::int32_t two) { return static_cast<std::uint16_t>(two); }
     static FS_INLINE I8Words mul_low(I8Words a, I8Words b) {
         return {vmulq_u16(a.low, b.low), vmulq_u16(a.high, b.high)};
     }
@@ -40,8 +41,11 @@ struct I8Words {
     static FS_INLINE I8Words min(I8Words a, I8Words b) {
         return {vminq_u16(a.low, b.low), vminq_u16(a.high, b.high)};
     }
-    static FS_INLINE I8Words nearest(I8Words s, int full, float factor, int total) {
-        return {nearest8(s.low, full, factor, total), nearest8(s.high, full, factor, total)};
+    static FS_INLINE I8Words mul_high32(I8Words a, I8Words high, I8Words low) {
+        return {mul_high32(a.low, high.low, low.low), mul_high32(a.high, high.high, low.high)};
+    }
+    static FS_INLINE I8Words half(I8Words a) {
+        return {vrshrq_n_u16(a.low, 1), vrshrq_n_u16(a.high, 1)};
     }
     FS_INLINE void store(std::int16_t *to) const {
         vst1q_s16(to, vreinterpretq_s16_u16(low));
@@ -65,17 +69,9 @@ struct I8Words {
         return vreinterpretq_u16_s16(
             vqrdmulhq_s16(vreinterpretq_s16_u16(a), vreinterpretq_s16_u16(b)));
     }
-    static FS_INLINE uint32x4_t nearest4(uint32x4_t s, int full, float factor, int total) {
-        const float32x4_t product = vmulq_f32(vcvtq_f32_u32(s), vdupq_n_f32(factor));
-        const int32x4_t p = vcvtq_s32_f32(vaddq_f32(product, vdupq_n_f32(nearest_start)));
-        const int32x4_t half =
-            vsubq_s32(vmulq_n_s32(vreinterpretq_s32_u32(s), full), vmulq_n_s32(p, total));
-        const uint32x4_t more = vcgeq_s32(vaddq_s32(half, half), vdupq_n_s32(total));
-        return vsubq_u32(vreinterpretq_u32_s32(p), more);
-    }
-    static FS_INLINE uint16x8_t nearest8(uint16x8_t s, int full, float factor, int total) {
-        return vcombine_u16(vmovn_u32(nearest4(vmovl_u16(vget_low_u16(s)), full, factor, total)),
-                            vmovn_u32(nearest4(vmovl_high_u16(s), full, factor, total)));
+    static FS_INLINE uint16x8_t mul_high32(uint16x8_t a, uint16x8_t high, uint16x8_t low) {
+        const uint16x8_t part = vmulq_u16(a, high), sum = vaddq_u16(part, mul_high(a, low));
+        return vsubq_u16(mul_high(a, high), vcltq_u16(sum, part)); // less -1 where it carries
     }
 };
 
@@ -87,6 +83,7 @@ struct I8 {
     uint8x16_t v;
 
     static FS_INLINE I8 set(int a) { return {vdupq_n_u8(static_cast<std::uint8_t>(a))}; }
+    static FS_INLINE I8 spread(std::int32_t four) { return set(four); }
     static FS_INLINE I8 load(const std::int8_t *p) { return {vreinterpretq_u8_s8(vld1q_s8(p))}; }
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return {vbslq_u8(first(n).v, read_n(p, n), set(-128).v)};
@@ -134,7 +131,8 @@ struct I8 {
         return vpadalq_u16(vpadalq_u16(s, a.low), a.high);
     }
     static FS_INLINE void maxima(I8 *v, std::int32_t *m) {
-        *m = vmaxvq_s8(vreinterpretq_s8_u8(v->v));
+        const auto one = static_cast<std::uint8_t>(vmaxvq_s8(vreinterpretq_s8_u8(v->v)));
+        *m = static_cast<std::int32_t>(one * 0x01010101u);
     }
     static FS_INLINE void totals(Sums *s, std::int32_t *t) {
         *t = static_cast<std::int32_t>(vaddvq_u32(*s));

@@ -1,6 +1,5 @@
 // One byte at a time, in plain C++: what every other ISA must agree with, bit for bit.
 #pragma once
-#include "common/hccs.hpp"
 #include "vec/int8_concept.hpp"
 
 namespace fastsoftmax::FS_ISA {
@@ -10,11 +9,13 @@ struct I8Words {
     std::uint32_t v; // 0 .. 65535
 
     static FS_INLINE I8Words set(int a) { return {static_cast<std::uint16_t>(a)}; }
+    static FS_INLINE I8Words spread(std::int32_t two) { return set(two); }
     friend FS_INLINE I8Words operator+(I8Words a, I8Words b) { return {(a.v + b.v) & 0xffff}; }
     friend FS_INLINE I8Words operator-(I8Words a, I8Words b) { return {(a.v - b.v) & 0xffff}; }
     friend FS_INLINE I8Words operator&(I8Words a, I8Words b) { return {a.v & b.v}; }
     friend FS_INLINE I8Words operator<<(I8Words a, int k) { return {(a.v << k) & 0xffff}; }
     friend FS_INLINE I8Words operator>>(I8Words a, int k) { return {a.v >> k}; }
+    static FS_INLINE int count(std::int32_t two) { return static_cast<std::uint16_t>(two); }
     static FS_INLINE I8Words mul_low(I8Words a, I8Words b) { return {(a.v * b.v) & 0xffff}; }
     static FS_INLINE I8Words mul_high(I8Words a, I8Words b) { return {(a.v * b.v) >> 16}; }
     static FS_INLINE I8Words mul_rounded(I8Words a, I8Words b) {
@@ -22,14 +23,11 @@ struct I8Words {
         return set((product + 0x4000) >> 15);
     }
     static FS_INLINE I8Words min(I8Words a, I8Words b) { return {a.v < b.v ? a.v : b.v}; }
-    static FS_INLINE I8Words nearest(I8Words s, int full, float factor, int total) {
-        const int p = static_cast<int>(static_cast<float>(s.v) * factor + nearest_start);
-        const std::uint32_t unsigned_total = static_cast<std::uint32_t>(total);
-        const auto rest =
-            static_cast<std::int32_t>(2 * s.v * static_cast<std::uint32_t>(full) -
-                                      2 * unsigned_total * static_cast<std::uint32_t>(p));
-        return set(p + (rest >= total));
+    static FS_INLINE I8Words mul_high32(I8Words a, I8Words high, I8Words low) {
+        const std::uint64_t factor = high.v << 16 | low.v;
+        return {static_cast<std::uint32_t>(a.v * factor >> 32)};
     }
+    static FS_INLINE I8Words half(I8Words a) { return {(a.v + 1) >> 1}; }
     FS_INLINE void store(std::int16_t *to) const { *to = static_cast<std::int16_t>(v); }
     FS_INLINE void store_n(std::int16_t *to, std::size_t n) const {
         if (n > 0)
@@ -45,6 +43,7 @@ struct I8 {
     std::uint8_t v;
 
     static FS_INLINE I8 set(int a) { return {static_cast<std::uint8_t>(a)}; }
+    static FS_INLINE I8 spread(std::int32_t four) { return set(four); }
     static FS_INLINE I8 load(const std::int8_t *p) { return set(*p); }
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return n > 0 ? load(p) : set(-128);
@@ -80,7 +79,9 @@ struct I8 {
     static FS_INLINE Sums add(Sums a, Sums b) { return a + b; }
     static FS_INLINE Sums add_bytes(Sums s, I8 a) { return s + a.v; }
     static FS_INLINE Sums add_words(Sums s, Words a) { return s + a.v; }
-    static FS_INLINE void maxima(I8 *v, std::int32_t *m) { *m = as_signed(*v); }
+    static FS_INLINE void maxima(I8 *v, std::int32_t *m) {
+        *m = static_cast<std::int32_t>(v->v * 0x01010101u);
+    }
     static FS_INLINE void totals(Sums *s, std::int32_t *t) { *t = static_cast<std::int32_t>(*s); }
 
   private:
