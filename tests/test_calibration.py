@@ -103,6 +103,36 @@ def test_merged_is_whole_and_masked_is_absent(tmp_path: Path) -> None:
     assert hccs.calibrate(empty, 50) == hccs.calibrate(whole, 50)
 
 
+def test_scales_that_do_not_saturate() -> None:
+    """The default one fits distances; int8 logits need the largest magnitude in 127 steps."""
+    x = some((3, 50, 40)) - np.array([0, 3, 30])[:, None, None]
+    own, given = hccs.HeadStats(), hccs.HeadStats(np.abs(x).max(axis=(-2, -1)) / 127)
+    for stats, fits in ((own, False), (given, True)):
+        stats.update(x)
+        assert stats.scale is not None
+        scale = stats.scale[:, None, None]
+        distance = (x.max(axis=-1, keepdims=True) - x) / scale
+        assert (np.rint(distance) <= 255).all()
+        assert (np.abs(np.rint(x / scale)) <= 127).all() == fits
+        params = hccs.calibrate(stats, 40)
+        integers = np.clip(np.rint(x / scale), -128, 127).astype(np.int8)
+        off = hccs.softmax(integers, params) / 32767 - hccs.softmax_float(x, params)
+        assert (np.abs(off).max() < 0.1) == fits
+
+
+def test_progress() -> None:
+    """Both steps tell after each head."""
+    told: list[tuple[int, int]] = []
+    stats = hccs.HeadStats(0.1)
+    stats.update(some((2, 3, 5, 16)), progress=lambda done, heads: told.append((done, heads)))
+    assert told == [(done, 6) for done in range(1, 7)]
+    told.clear()
+    hccs.calibrate(
+        stats, 16, granularity="layer", progress=lambda done, heads: told.append((done, heads))
+    )
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_granularity() -> None:
     """Shared parameters have the shape of what shares them, and need a shared scale."""
     x = some((2, 3, 20, 30)) * np.array([1, 2, 3])[:, None, None]
@@ -153,7 +183,10 @@ def test_bad_calibration(tmp_path: Path) -> None:
     stats.update(some((5, 9)))
     with pytest.raises(ValueError, match="n is 40000"):
         hccs.calibrate(stats, 40000, "paper", MODES[1])
-    for change in ({"profile": "a"}, {"mode": "b"}, {"granularity": "c"}, {"profile": "paper"}):
+    changes: list[dict[str, Any]] = [
+        {"profile": "a"}, {"mode": "b"}, {"granularity": "c"}, {"profile": "paper"}
+    ]  # fmt: skip
+    for change in changes:
         with pytest.raises(ValueError, match=r"is 'a'|is 'b'|is 'c'|is 'wide'"):
             hccs.calibrate(stats, 9, **change)
     other = hccs.HeadStats(0.2)

@@ -27,6 +27,7 @@ def test_calibrate(granularity: str, shape: tuple[int, ...], tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert hccs.Params.load(out).shape == shape
     assert len(done.stdout.splitlines()) == 2 + int(np.prod(shape))
+    assert done.stderr.splitlines()[-1] == f"search: {np.prod(shape):.0f} of {np.prod(shape):.0f}"
 
 
 def test_calibrate_refuses_nan(tmp_path: Path) -> None:

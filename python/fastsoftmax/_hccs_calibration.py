@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastsoftmax._hccs_params import PROFILES, WIDE, Params, _length, paper_modes
-from fastsoftmax._hccs_stats import DISTANCES, Array, HeadStats
+from fastsoftmax._hccs_stats import DISTANCES, Array, HeadStats, Progress
 
 GRANULARITIES = ("head", "layer", "global")
 _TIE = 2e-4  # relative; divergences closer than that count as equal
@@ -118,6 +118,8 @@ def calibrate(
     profile: str = WIDE,
     mode: str = WIDE,
     granularity: str = "head",
+    *,
+    progress: Progress | None = None,
 ) -> Params:
     """Parameters with the least mean divergence KL(softmax || HCCS) over the rows seen.
 
@@ -132,6 +134,8 @@ def calibrate(
     granularity : str
         ``"head"``; ``"layer"``: one (B, S, Dmax) over the last axis of the heads; ``"global"``: one
         for all. Shared parameters need a shared scale.
+    progress : callable, optional
+        Called after each search with how many are done, and of how many.
 
     Returns
     -------
@@ -166,11 +170,13 @@ def calibrate(
     shared = shared_stats(stats, granularity)
     assert shared.scale is not None
     heads = np.zeros((*shared.shape, 3), np.int64)
-    for head in np.ndindex(shared.shape):
+    for done, head in enumerate(np.ndindex(shared.shape), 1):
         if shared.rows[head] == 0:
             raise ValueError(f"head {head} has no rows: its logits were all masked out")
         f = Divergence(shared, head, min(limits.Dmax, DISTANCES - 1))
         heads[head] = best_integers(f, limits, mode.startswith("i8"))[:3]
+        if progress:
+            progress(done, shared.rows.size)
     B, S, D = np.moveaxis(heads, -1, 0)
     if granularity == "global":
         B, S, D, scale = (np.ravel(a)[0] for a in (B, S, D, shared.scale))

@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
+Progress = Callable[[int, int], None]  # heads done, heads in all
 
 #: Of the files that `HeadStats.save` writes.
 VERSION = 1
@@ -32,7 +34,10 @@ class HeadStats:
     scale : float or array of float, optional
         Nats for one step of the quantised distance ``d = min(round((max - x) / scale), 255)``;
         must broadcast to the heads. By default each head takes it from its first update: the
-        largest distance there is 255 steps. Shards that are merged later need a common scale.
+        largest distance there is 255 steps. That suits `softmax_float`, which quantises distances.
+        Logits that are int8 themselves, ``round(x / scale)`` without a zero point, saturate below
+        ``abs(x).max() / 127``: pass that scale for them. Shards that are merged later need a common
+        scale.
 
     Attributes
     ----------
@@ -77,7 +82,9 @@ class HeadStats:
         self.total = np.zeros((*heads, DISTANCES - 1, BINS))
         self._begun = True
 
-    def update(self, logits: Array, mask: Array | None = None) -> None:
+    def update(
+        self, logits: Array, mask: Array | None = None, *, progress: Progress | None = None
+    ) -> None:
         """Add rows of logits.
 
         Parameters
@@ -86,6 +93,8 @@ class HeadStats:
             In nats. Positions of -inf take no part.
         mask : ndarray of bool, optional
             True where a position takes part; broadcasts to the shape of `logits`.
+        progress : callable, optional
+            Called after each head with how many are done, and of how many.
 
         Raises
         ------
@@ -101,10 +110,12 @@ class HeadStats:
         scale = self._scale_for(x.shape[:-2], distance)
         if not self._begun:
             self._begin(scale)
-        for head in np.ndindex(scale.shape):
+        for done, head in enumerate(np.ndindex(scale.shape), 1):
             for first in range(0, x.shape[-2], _ROWS_AT_ONCE):
                 some = distance[head][first : first + _ROWS_AT_ONCE]
                 self._add(head, some, float(scale[head]))
+            if progress:
+                progress(done, scale.size)
 
     def _scale_for(self, heads: tuple[int, ...], distance: Array) -> Array:
         if self.scale is None:

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=PROFILES, default=WIDE)
     parser.add_argument("--mode", choices=[WIDE, *paper_modes()], default=WIDE)
     parser.add_argument("--granularity", choices=GRANULARITIES, default="head")
-    parser.add_argument("--scale", type=float, help="nats a step; by default from the range")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        help="nats a step; by default from the range. For int8 logits "
+        "without a zero point: the largest magnitude / 127",
+    )
     parser.add_argument("--picture", help="also draw a broad and a focused head to this file")
 
 
@@ -44,15 +50,24 @@ def run(arguments: argparse.Namespace) -> None:
         scale = _shared_scale(x, mask, axis)
     stats = hccs.HeadStats(scale)
     print(f"{os.fspath(arguments.logits)}: {x.shape}", file=sys.stderr)
-    stats.update(x, mask)
-    print("statistics gathered; searching", file=sys.stderr)
+    stats.update(x, mask, progress=_told("statistics"))
     n = x.shape[-1] if arguments.n is None else arguments.n
     choice = (arguments.profile, arguments.mode, arguments.granularity)
-    params = hccs.calibrate(stats, n, *choice)
+    params = hccs.calibrate(stats, n, *choice, progress=_told("search"))
     params.save(arguments.output)
     summarise(shared_stats(stats, arguments.granularity), params)
     if arguments.picture:
         _curves.draw(arguments.picture, x, mask, params)
+
+
+def _told(what: str) -> Callable[[int, int], None]:
+    """Say to standard error how far `what` has come, ten times or fewer."""
+
+    def progress(done: int, heads: int) -> None:
+        if done * 10 // heads > (done - 1) * 10 // heads:
+            print(f"{what}: {done} of {heads}", file=sys.stderr)
+
+    return progress
 
 
 def read(path: str) -> tuple[Any, Any]:
