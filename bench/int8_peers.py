@@ -5,7 +5,6 @@ probabilities; `result` gives them as floats. A library without an int8 softmax 
 its users write: to float, softmax, to 8 bits, fused as far as the library does that.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,16 @@ import fastsoftmax as fs
 import numpy as np
 from bound import Bound, keeping, library
 from data_sets import Shape
-from model_peers import ONNX_FORMAT, ONNX_OPSET
+from model_peers import (
+    ONNX_OPSET,
+    onnx_model,
+    run_litert,
+    run_onnx,
+    run_vino,
+    tflite_model,
+    tflite_schema,
+    vino,
+)
 from numpy.typing import NDArray
 
 Int8 = NDArray[np.int8]
@@ -37,14 +45,12 @@ def _unsigned(result: Any) -> Any:
     return result.astype(np.float32) / 255
 
 
-def _tflite_model(shape: Shape) -> bytes:
-    """Build a flatbuffer of one operator, SOFTMAX, int8 to int8 in units of 1/256 from -128."""
-    builder = library("flatbuffers").Builder(1024)
-    schema: Any = library("ai_edge_litert.schema_py_generated")
-    softmax = schema.BuiltinOperator.SOFTMAX
+def litert(x: Int8, out: Bytes, threads: int) -> Bound:
+    """Tie LiteRT's own int8 kernel, int8 to int8 in units of 1/256 from -128."""
+    schema = tflite_schema()
     tensors = [
         schema.TensorT(
-            shape=list(shape),
+            shape=list(x.shape),
             type=schema.TensorType.INT8,
             buffer=0,
             name=name,
@@ -52,110 +58,41 @@ def _tflite_model(shape: Shape) -> bytes:
         )
         for name, scale, zero in (("x", SCALE, 0), ("y", 1 / 256, -128))
     ]
-    operator = schema.OperatorT(
-        opcodeIndex=0,
-        inputs=[0],
-        outputs=[1],
-        builtinOptionsType=schema.BuiltinOptions.SoftmaxOptions,
-        builtinOptions=schema.SoftmaxOptionsT(beta=1.0),
-    )
-    code = schema.OperatorCodeT(deprecatedBuiltinCode=softmax, builtinCode=softmax, version=2)
-    graph = schema.SubGraphT(tensors=tensors, inputs=[0], outputs=[1], operators=[operator])
-    model = schema.ModelT(
-        version=3, operatorCodes=[code], subgraphs=[graph], buffers=[schema.BufferT()]
-    )
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
-def litert(x: Int8, out: Bytes, threads: int) -> Bound:
-    """Tie LiteRT's own int8 kernel; its tensors are its own memory."""
-    interpreter = library("ai_edge_litert.interpreter").Interpreter(
-        model_content=_tflite_model(x.shape), num_threads=threads
-    )
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
-    result = interpreter.get_output_details()[0]["index"]
-
-    return Bound(interpreter.invoke, lambda: _signed(interpreter.get_tensor(result)))
-
-
-def _onnx_model(shape: Shape) -> bytes:
-    onnx = library("onnx")
-    types, helper = onnx.TensorProto, onnx.helper
-    node = helper.make_node(
-        "QLinearSoftmax",
-        ["x", "x_scale", "x_zero", "y_scale", "y_zero"],
-        ["y"],
-        domain="com.microsoft",
-        axis=-1,
-        opset=ONNX_OPSET,
-    )
-    constants = [
-        helper.make_tensor(name, kind, [], [value])
-        for name, kind, value in (
-            ("x_scale", types.FLOAT, SCALE),
-            ("x_zero", types.INT8, 0),
-            ("y_scale", types.FLOAT, 1 / 256),
-            ("y_zero", types.INT8, -128),
-        )
-    ]
-    graph = helper.make_graph(
-        [node],
-        "softmax",
-        [helper.make_tensor_value_info("x", types.INT8, shape)],
-        [helper.make_tensor_value_info("y", types.INT8, shape)],
-        constants,
-    )
-    opsets = [helper.make_opsetid("", ONNX_OPSET), helper.make_opsetid("com.microsoft", 1)]
-    serialized: bytes = helper.make_model(
-        graph, opset_imports=opsets, ir_version=ONNX_FORMAT
-    ).SerializeToString()
-    return serialized
+    run, result = run_litert(tflite_model(tensors, version=2), x, threads)
+    return Bound(run, lambda: _signed(result()))
 
 
 def onnxruntime(x: Int8, out: Bytes, threads: int) -> Bound:
-    """Tie ONNX Runtime's QLinearSoftmax by an IOBinding to the memory of both arrays."""
-    runtime = library("onnxruntime")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = runtime.InferenceSession(
-        _onnx_model(x.shape), options, providers=["CPUExecutionProvider"]
+    """Tie ONNX Runtime's QLinearSoftmax."""
+    onnx = library("onnx")
+    types, helper, domain = onnx.TensorProto, onnx.helper, "com.microsoft"
+    scales_and_zeros = (
+        ("x_scale", types.FLOAT, SCALE),
+        ("x_zero", types.INT8, 0),
+        ("y_scale", types.FLOAT, 1 / 256),
+        ("y_zero", types.INT8, -128),
     )
-    binding = session.io_binding()
-    for bind, name, array in ((binding.bind_input, "x", x), (binding.bind_output, "y", out)):
-        bind(name, "cpu", 0, np.int8, array.shape, array.ctypes.data)
-
-    def run() -> None:
-        session.run_with_iobinding(binding)
-
+    names = ["x", *(name for name, _, _ in scales_and_zeros)]
+    node = helper.make_node(
+        "QLinearSoftmax", names, ["y"], domain=domain, axis=-1, opset=ONNX_OPSET
+    )
+    constants = tuple(
+        helper.make_tensor(name, kind, [], [value]) for name, kind, value in scales_and_zeros
+    )
+    model = onnx_model(x.shape, "INT8", node, constants, domain)
+    run = run_onnx(model, x, out.view(np.int8), threads)
     return Bound(run, lambda: _signed(out))
 
 
 def openvino(x: Int8, out: Bytes, threads: int) -> Bound:
-    """Tie OpenVINO to tensors over the memory of both arrays: scale, softmax, to 8 bits."""
-    silenced: dict[str, Any] = {"openvino_telemetry": None}  # see model_peers.py
-    sys.modules.update(silenced)
-    vino = library("openvino")
-    op = library("openvino.opset13")
-    logits = op.parameter(list(x.shape), vino.Type.i8)
-    scaled = op.multiply(op.convert(logits, vino.Type.f32), op.constant(np.float32(SCALE)))
+    """Tie OpenVINO's chain: scale, softmax, to 8 bits."""
+    library_itself, op = vino()
+    types = library_itself.Type
+    logits = op.parameter(list(x.shape), types.i8)
+    scaled = op.multiply(op.convert(logits, types.f32), op.constant(np.float32(SCALE)))
     weights = op.multiply(op.softmax(scaled, x.ndim - 1), op.constant(np.float32(255)))
-    model = vino.Model([op.convert(op.round(weights, "half_to_even"), vino.Type.u8)], [logits])
-    settings = {
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    request = vino.Core().compile_model(model, "CPU", settings).create_infer_request()
-    request.set_input_tensor(vino.Tensor(x, shared_memory=True))
-    request.set_output_tensor(vino.Tensor(out, shared_memory=True))
-
-    def run() -> None:
-        request.infer(share_outputs=True)
-
+    rounded = op.convert(op.round(weights, "half_to_even"), types.u8)
+    run = run_vino(library_itself.Model([rounded], [logits]), x, out, threads)
     return Bound(run, lambda: _unsigned(out))
 
 
