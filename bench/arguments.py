@@ -70,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
         help="case peers: arrays at multiples of 64 bytes, as XNNPACK and JAX have in any case",
     )
     made.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="CPU time, for a machine that others use, too; with one thread",
+    )
+    made.add_argument(
         "--json", type=Path, metavar="FILE", help="also write machine, command and rows"
     )
     made.add_argument(

@@ -67,6 +67,11 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
                 f"bench/run.py: there is no folder {file.parent} for {file.name}", file=sys.stderr
             )
             return 2
+    if asked.cpu_time and asked.threads > 1:
+        print("bench/run.py: --cpu-time adds threads up: it wants --threads 1", file=sys.stderr)
+        return 2
+    if asked.cpu_time:
+        timing.count_cpu_time()
     described = machine.describe()
     timing.pin(asked.threads)
     heading = machine.heading(described, asked.threads)

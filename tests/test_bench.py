@@ -82,6 +82,7 @@ def test_unknown_names_are_refused_with_what_there_is(flag: str) -> None:
         ("--shape", "0x4"),
         ("--shape", "999999999x999999999"),
         ("--json", "no/such/folder/a.json"),
+        ("--cpu-time", "--threads", "2"),
         ("--case", "update", "--isa", fs.isas()[0]),
     ],
 )
