@@ -34,5 +34,5 @@ def draw(path: Path, heading: str, table: Table) -> None:
     )  # fmt: skip
     figure.text(0.01, 0.01, heading, fontsize=6, color="0.4")
     figure.tight_layout(rect=(0, 0.19, 1, 1))
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")  # one panel is narrower than the legend
     plt.close(figure)
