@@ -1,5 +1,7 @@
 """Softmax of int8 rows: speed of every kernel, beside exact float32 rows of the same shape."""
 
+import itertools
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,24 +17,36 @@ from study import Case, Options, Progress, chosen
 LENGTHS = (32, 64, 77, 128, 200, 1024)
 ELEMENTS = 1 << 18  # in and out in L2; a call costs about 1 us beside
 QUICK_SHAPES: tuple[Shape, ...] = ((512, 128),)
-SCALE = 0.11  # nats a step: the weights reach 57 steps in the table of bytes
-COLUMNS = ["kernel", "result", "ns/element", "median", "x float32 exact"]
-NOTE = "x: how many times as fast as online on float32 rows of the same shape, on minima"
+ENTRIES = (64, 128)  # how many distances differ in weight: what a byte permute looks up in
+COLUMNS = ["kernel", "result", "entries", "ns/element", "median", "x float32 exact"]
+NOTE = (
+    "entries: Dmax + 1 (less in long rows, where the paper allows no more), or the length of the "
+    "table; x: how many times as fast as online on float32 "
+    "rows of the same shape, on minima"
+)
 
 
-def head_for(mode: str, n: int) -> Any:
+def scale_for(table: str, entries: int) -> float:
+    """Nats a step with which the last entry above 0 is at nine tenths of a table."""
+    bits = 8 if table == fs.variants("int8")[0] else 15
+    return math.log(2 * 2**bits) / (0.9 * entries)
+
+
+def head_for(mode: str, n: int, entries: int) -> Any:
     """Parameters that a mode takes at this row length."""
     wide = mode == fs.variants("hccs")[0]
     B = 1000 if wide else 32767 // n
     floor = 1 if wide else -(-256 // n)
     if floor >= B:
         return None  # the paper's conditions leave no slope for rows so long
-    Dmax = min(63, B - floor)
-    return fs.hccs.Params(SCALE, B, min(127, (B - floor) // Dmax), Dmax, n,
+    Dmax = min(entries - 1, B - floor)
+    return fs.hccs.Params(0.11, B, min(127, (B - floor) // Dmax), Dmax, n,
                           PROFILES[0 if wide else 1])  # fmt: skip
 
 
-def calls_of(kernel: fs.Kernel, x: Any, threads: int = 1) -> dict[str, Callable[[None], Any]]:
+def calls_of(
+    kernel: fs.Kernel, x: Any, threads: int = 1, entries: int = ENTRIES[0]
+) -> dict[str, Callable[[None], Any]]:
     """Give the calls of one kernel, by the dtype of the result."""
     calls: dict[str, Callable[[None], Any]] = {}
     for dtype in (np.dtype(np.uint8), np.dtype(np.int16)):
@@ -41,10 +55,11 @@ def calls_of(kernel: fs.Kernel, x: Any, threads: int = 1) -> dict[str, Callable[
         options["threads"] = threads
         if kernel.op == "int8":
             run: Callable[..., Any] = partial(
-                fs.int8.softmax, x, SCALE, table=kernel.variant, **options
-            )
+                fs.int8.softmax, x, scale_for(kernel.variant, entries), table=kernel.variant,
+                **options,
+            )  # fmt: skip
         else:
-            head = head_for(kernel.variant, x.shape[1])
+            head = head_for(kernel.variant, x.shape[1], entries)
             if head is None:
                 continue
             run = partial(fs.hccs.softmax, x, head, mode=kernel.variant, **options)
@@ -64,23 +79,24 @@ def measure(shape: Shape, kernels: list[fs.Kernel], rounds: int) -> Table:
     """Time all kernels in turn on rows of one shape."""
     normal = np.random.default_rng(0).normal(0, 24, shape)
     x = np.clip(np.rint(normal), -128, 127).astype(np.int8)
-    logits = x * np.float32(SCALE)
+    logits = x * np.float32(0.11)
     out = np.empty_like(logits)
     exact = "online float32"
     calls: dict[str, Callable[[None], Any]] = {
         exact: partial(_ignoring, partial(fs.online, logits, out=out, threads=1))
     }
-    labels = {exact: (exact, "float32")}
-    for kernel in kernels:
-        for dtype, call in calls_of(kernel, x).items():
-            calls[f"{kernel.id} {dtype}"] = call
-            labels[f"{kernel.id} {dtype}"] = (kernel.id, dtype)
+    labels: dict[str, tuple[str, str, int | None]] = {exact: (exact, "float32", None)}
+    for kernel, entries in itertools.product(kernels, ENTRIES):
+        for dtype, call in calls_of(kernel, x, entries=entries).items():
+            name = f"{kernel.id} {dtype} {entries}"
+            calls[name] = call
+            labels[name] = (kernel.id, dtype, entries)
     times = timing.interleave(calls, [None], rounds)
     table = Table(f"int8 {shape[0]}x{shape[1]}", COLUMNS, note=NOTE)
-    for name, (label, dtype) in labels.items():
+    for name, label in labels.items():
         each = times[name].per(x.size)
         ratio = times[exact].minimum / times[name].minimum
-        table.add(label, dtype, each.minimum, each.median, ratio)
+        table.add(*label, each.minimum, each.median, ratio)
     return table
 
 
