@@ -1,11 +1,13 @@
 // Softmax of int8 rows whose weights are a function of d = m - x: the passes, for any such
 // function.
 //
-// Rows go in groups of 16 through four phases: maxima, sums, quotients, results. One row's
-// reductions and division are a chain of some 60 cycles, which only other rows can hide; the
-// vectors of a group are folded together, and the quotients of all of it are one loop that the
-// compiler turns into vectors. A row is read in three of the phases; d and the weights are computed
-// again rather than kept, which costs less than a store and a load where rows are in cache.
+// Rows go in groups through four phases: maxima, sums, quotients, results. One row's reductions and
+// division are a chain of some 60 cycles, which only other rows can hide; vectors of 16 rows are
+// folded together, and their quotients are one loop that the compiler turns into vectors. Short
+// rows go in groups of 64, or 16 rows' work would be done before their chain is (15 % at 64
+// columns); long ones in groups of 16, to stay in the L1 cache. A row is read in three of the
+// phases; d and the weights are computed again rather than kept, which costs less than a store and
+// a load where rows are in cache.
 //
 // Method says what a weight is: clamp(d), sum(d), scaled(d), quotients from the sums,
 // normalise(scaled). Its arithmetic is exact, so bits depend neither on the ISA nor on how rows are
@@ -15,46 +17,12 @@
 // are cleared; a row without any other position has Z = 0 and gives 0. Sums are taken in blocks of
 // 65536 elements, whose words fit 32 bits.
 #pragma once
-#include "kernels/arguments.hpp"
+#include "kernels/row_scalars.hpp"
 #include "kernels/row_table.hpp"
 #include "kernels/row_vectors.hpp"
 #include "vec/int8_concept.hpp"
 
 namespace fastsoftmax {
-
-/// A word twice, as V::Words::spread takes it.
-FS_INLINE std::int32_t in_both_halves(std::int32_t word) {
-    return static_cast<std::int32_t>(static_cast<std::uint32_t>(word) * 0x10001);
-}
-
-/// What mul_rounded takes for (a + 2^(k - 1)) >> k, k from 1 on, of words below 2^15.
-FS_INLINE std::int32_t rounding_factor(std::int32_t k) { return k < 16 ? 0x8000 >> k : 0; }
-
-/// Reads what belongs to row i of a group.
-template <class V> struct OneRow {
-    std::size_t i;
-    FS_INLINE auto words(const std::int32_t *of) const { return V::Words::spread(of[i]); }
-    FS_INLINE auto count(const std::int32_t *of) const { return V::Words::count(of[i]); }
-};
-
-/// The rows of a group; beyond the last row it is repeated, to have no special case.
-template <class V, std::size_t Group> class RowPointers {
-  public:
-    // not inlined: as vectors it is a tenth of each class that has it
-    __attribute__((noinline)) RowPointers(const Int8Arguments &a, std::size_t first,
-                                          std::size_t rows) {
-        const std::int8_t *row = a.x + static_cast<std::ptrdiff_t>(first) * a.x_stride;
-        const std::size_t whole = rows / 16 * 16;
-        for (std::size_t i = 0; i < whole; ++i)
-            rows_[i] = row + static_cast<std::ptrdiff_t>(i) * a.x_stride;
-        for (std::size_t i = whole; i < (rows + 15) / 16 * 16; ++i)
-            rows_[i] = row + static_cast<std::ptrdiff_t>(i < rows ? i : rows - 1) * a.x_stride;
-    }
-    FS_INLINE const std::int8_t *operator[](std::size_t i) const { return rows_[i]; }
-
-  private:
-    const std::int8_t *rows_[Group];
-};
 
 /// Chunks: whole vectors in a row, where known (it unrolls the loops), else -1. Entries: size of
 /// the table that results are looked up in, 0 for none.

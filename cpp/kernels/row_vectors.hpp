@@ -35,7 +35,8 @@ template <class V, int Chunks, bool Masked> struct RowVectors {
         }
         if (lanes == 1 || !rest)
             return;
-        if (Chunks > 0 || (Chunks < 0 && begin + n >= lanes))
+        // without a mask, rows of few vectors have classes of their own
+        if (Chunks > 0 || (Chunks < 0 && (!Masked || begin + n >= lanes)))
             f(begin + n - lanes, Last{rest});
         else
             f(begin, Part{rest});
