@@ -19,6 +19,8 @@ RUNS = {
         "not reproduced here",
         ("sklearn", "torch"),
     ),
+    "heinsen_recall.py": (["--quick"], "chance is 1.6", ("torch",)),
+    "heinsen_charlm.py": (["--quick"], "not reproduced here", ("torch",)),
     "minilm_fidelity.py": (
         ["--paragraphs", "4", "--calibrate", "4", "--variant", "hccs wide head int16"],
         "| hccs wide head int16 | 0.9",
