@@ -9,7 +9,7 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 import pytest
-from fastsoftmax import heinsen
+from fastsoftmax import _core, heinsen
 from fastsoftmax.reference_heinsen import quadratic
 from numpy.typing import NDArray
 
@@ -155,13 +155,38 @@ def test_memory_beside_inputs_and_answers() -> None:
     assert peak - y.nbytes < 100_000
 
 
-def test_long_run() -> None:
-    """Errors grow slowly: a million tokens in float32 against float64, causal."""
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_long_run(one_by_one: bool) -> None:
+    """Errors grow slowly: a million positive tokens in float32 against float64, causal."""
     q, k, v = tokens(1_000_000, 4, 4)
-    wide = [a.astype(np.float64) for a in (q, k, v)]
-    error = np.abs(heinsen.attention(q, k, v) - heinsen.attention(*wide))
-    size = heinsen.attention(wide[0], wide[1], np.abs(wide[2]))
-    assert float(np.max(error / size)) <= 1e-4
+    v = np.abs(v)
+    wanted = heinsen.attention(*(a.astype(np.float64) for a in (q, k, v)))
+    y = np.empty_like(v)
+    if one_by_one:
+        data = heinsen.State((), 4, 4)._data.ravel()
+        _core.heinsen_tokens("", data, q.ravel(), k.ravel(), v.ravel(), y.ravel(), 4, 4)
+    else:
+        y = heinsen.attention(q, k, v)
+    assert float(np.max(np.abs(y / wanted - 1))) <= 1e-4
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 11])
+def test_tokens_one_by_one_are_all_there(count: int) -> None:
+    """Whatever a state is asked after single tokens, it has seen them all."""
+    q, k, v = tokens(count, 6, 20)
+    v = np.abs(v)
+    state = heinsen.State((), 6, 20)
+    for t in range(count):
+        state.step(q[t], k[t], v[t])
+    H_S, H_Z = state.copy().to_log()
+    assert np.allclose(H_Z, np.log(np.exp(k).sum(0)), atol=1e-5)
+    assert np.allclose(H_S, np.log(np.exp(k).T @ v), atol=1e-5)
+    others = [pickle.loads(pickle.dumps(state)), heinsen.State((), 6, 20).merge(state)]
+    others += [state.copy(), state]
+    for other in others:
+        assert_near(other.attend(q), q, k, v, 5e-6, causal=False)
+        more = other.update(k, v).update(k[0], v[0])
+        assert_near(more.attend(q), q, np.r_[k, k, k[:1]], np.r_[v, v, v[:1]], 5e-6, causal=False)
 
 
 def test_copies_and_files() -> None:

@@ -101,6 +101,15 @@ def test_merge_logs_copies_and_files() -> None:
         assert np.array_equal(other.attend(q), whole.attend(q), equal_nan=True)
 
 
+def test_long_run() -> None:
+    """Compensated sums: 100,000 tokens, which come one by one here, cost nothing."""
+    q, k, log_v = tokens(100_000, 2, 2)
+    wide = [a.astype(np.float64) for a in (q, k)]
+    log_y = heinsen.attention(q, k, log_v=log_v, log_output=True)
+    wanted = heinsen.attention(*wide, log_v=log_v.astype(np.float64), log_output=True)
+    assert float(np.max(np.abs(log_y - wanted))) <= 1e-6
+
+
 def test_values_of_zero_and_skipped_features() -> None:
     """-inf in log v is a value of 0, -inf in k skips the feature; nothing at all is NaN."""
     q, k, log_v = tokens(20, 6, 4)

@@ -49,7 +49,7 @@ template <class T> const KernelRow &kernel_for(bool log_values, const Options &o
 template <class T> class Job {
   public:
     Job(T *states, const HeinsenTokens<T> &tokens, const KernelRow &kernel)
-        : states_(states), a_(tokens), kernel_(kernel), rows_(heinsen_padded(a_.d_k)),
+        : states_(states), a_(tokens), kernel_(kernel), begin_(heinsen_weights_size(a_.d_k)),
           size_(heinsen_state_size(a_.d_k, a_.d_v, a_.log_values)) {}
 
     void run(std::size_t threads) {
@@ -57,7 +57,7 @@ template <class T> class Job {
         const std::size_t heads = a_.heads, work = heads * a_.n * a_.d_k * a_.d_v;
         const std::size_t parts = std::min(threads, 1 + work / worthwhile);
         spans_ = parts <= heads ? 1 : std::min(panels, (parts + heads - 1) / heads);
-        if (spans_ > 1 && a_.k)
+        if (spans_ > 1)
             copy_weights();
         if (parts <= 1)
             return take(0, heads);
@@ -69,11 +69,11 @@ template <class T> class Job {
     }
 
   private:
-    /// m and z change on the way: the spans of a head but the first work on copies of them.
+    /// Weights change on the way: the spans of a head but the first work on copies of them.
     void copy_weights() {
         for (std::size_t h = 0; h < a_.heads; ++h)
             for (std::size_t s = 1; s < spans_; ++s)
-                copies_.insert(copies_.end(), states_ + h * size_, states_ + h * size_ + 2 * rows_);
+                copies_.insert(copies_.end(), states_ + h * size_, states_ + h * size_ + begin_);
     }
 
     void take(std::size_t begin, std::size_t end) {
@@ -87,11 +87,10 @@ template <class T> class Job {
         const std::size_t keys = h * a_.n * a_.d_k, values = h * a_.n * a_.d_v;
         const std::size_t panels = heinsen_padded(a_.d_v) / heinsen_block;
         T *state = states_ + h * size_;
-        T *mz = s == 0 || copies_.empty() ? state
-                                          : copies_.data() + (h * (spans_ - 1) + s - 1) * 2 * rows_;
+        T *weights = s == 0 ? state : copies_.data() + (h * (spans_ - 1) + s - 1) * begin_;
         const HeinsenArguments<T> plain{
-            mz,
-            state + 2 * rows_,
+            weights,
+            state + begin_,
             scratch,
             at(a_.q, keys),
             at(a_.k, keys),
@@ -111,7 +110,7 @@ template <class T> class Job {
     T *const states_;
     const HeinsenTokens<T> &a_;
     const KernelRow &kernel_;
-    const std::size_t rows_, size_;
+    const std::size_t begin_, size_; // of A in a state, and of a state
     std::size_t spans_ = 1;
     std::vector<T> copies_;
 };
@@ -124,22 +123,23 @@ std::size_t heinsen_size(std::size_t d_k, std::size_t d_v, bool log_values) {
 
 template <class T>
 void heinsen_start(T *state, std::size_t d_k, std::size_t d_v, bool zeros, bool log_values) {
-    const std::size_t rows = heinsen_padded(d_k), columns = heinsen_padded(d_v);
-    T *const z = state + rows, *const A = z + rows;
+    const std::size_t rows = heinsen_padded(d_k), plane = rows * heinsen_block;
     std::fill_n(state, heinsen_state_size(d_k, d_v, log_values), T(0));
     std::fill_n(state, rows, heinsen_lowest<T>);
     if (zeros) {
         std::fill_n(state, d_k, T(0));
-        std::fill_n(z, d_k, T(1));
+        std::fill_n(state + rows, d_k, T(1));
     }
-    for (std::size_t j = 0; j < columns; j += heinsen_block) {
-        T *panel = A + j * rows * (log_values ? 2 : 1);
+    T *panel = state + heinsen_weights_size(d_k);
+    for (std::size_t j = 0; j < d_v; j += heinsen_block) {
+        T *A = panel;
         if (log_values) {
-            std::fill_n(panel, rows * heinsen_block, zeros ? T(0) : heinsen_lowest<T>);
-            panel += rows * heinsen_block;
+            std::fill_n(panel, plane, zeros ? T(0) : heinsen_lowest<T>);
+            A += plane;
         }
         for (std::size_t i = 0; zeros && i < d_k; ++i)
-            std::fill_n(panel + i * heinsen_block, std::min(heinsen_block, d_v - j), T(1));
+            std::fill_n(A + i * heinsen_block, std::min(heinsen_block, d_v - j), T(1));
+        panel += heinsen_panel_size(d_k, log_values);
     }
 }
 

@@ -26,7 +26,7 @@
 // grows with the number of tokens as float sums do: docs/heinsen.md has measurements. Edges: -inf
 // in k skips the feature, -inf in q counts as a very low number; an empty state gives NaN; NaN and
 // +inf in k spread over the feature for good, in q over the answer. Rejected: the log domain of eq.
-// 5 and 6, an exp and a log for each element of the state (5 to 13 times the time); chunks of 8
+// 5 and 6, an exp and a log for each element of the state (10 times the time and more); chunks of 8
 // with A by rows, each element loaded for 8 tokens (1.7 to 2.8 times).
 #pragma once
 #include "kernels/heinsen_chunk.hpp"
@@ -45,14 +45,18 @@ template <class Variant, class V> class Heinsen {
 
     static void run(const Arguments &a) {
         HeinsenHead<V> head(a);
+        if (a.n == 0 || !a.k)
+            head.settle();
         for (std::size_t t = 0, n; t < a.n; t += n) {
             n = a.n - t < heinsen_block ? a.n - t : heinsen_block;
             if (a.k)
                 n = prepare(head, t, n);
-            if (n == 1)
+            if (n == 1) {
                 HeinsenToken<V>::run(head, t);
-            else
+            } else {
+                head.settle();
                 HeinsenChunk<V>(head, t, n).run();
+            }
         }
     }
 

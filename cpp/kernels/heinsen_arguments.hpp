@@ -1,8 +1,9 @@
 // What the Heinsen kernel takes, and how a state lies in memory.
 //
-// A state is m and z of each key feature, then A in panels of 16 columns: panel j / 16 holds column
-// j % 16 of row i at i * 16. So the kernel's blocks are contiguous, and a wide A doesn't crowd into
-// a few sets of the cache.
+// A state begins with what weights need: m and z of each key feature, how many tokens are waiting
+// to be added (see heinsen_token.hpp), and their weights. Then A in panels of 16 columns: panel j /
+// 16 holds column j % 16 of row i at i * 16, and after its rows the values of the waiting tokens.
+// So the kernel's blocks are contiguous, and a wide A doesn't crowd into a few sets of the cache.
 #pragma once
 #include "kernels/arguments.hpp"
 
@@ -15,10 +16,23 @@ constexpr std::size_t heinsen_padded(std::size_t d) {
     return (d + heinsen_block - 1) / heinsen_block * heinsen_block;
 }
 
-/// Elements of a state. Of one that takes log v, twice the panels: the maxima M_ij of a panel, then
-/// its sums S_ij (heinsen_log.hpp).
+/// Tokens that may wait.
+inline constexpr std::size_t heinsen_waiting = 8;
+
+/// Elements before A: m, z, the number of waiting tokens, their weights.
+constexpr std::size_t heinsen_weights_size(std::size_t d_k) {
+    return heinsen_padded(d_k) * (2 + heinsen_waiting) + heinsen_block;
+}
+/// Elements of a panel. In a state that takes log v: the maxima M_ij, the sums S_ij, and what those
+/// are too large by (heinsen_log.hpp).
+constexpr std::size_t heinsen_panel_size(std::size_t d_k, bool log_values) {
+    return heinsen_block *
+           (log_values ? 3 * heinsen_padded(d_k) : heinsen_padded(d_k) + heinsen_waiting);
+}
+/// Elements of a state.
 constexpr std::size_t heinsen_state_size(std::size_t d_k, std::size_t d_v, bool log_values) {
-    return heinsen_padded(d_k) * (2 + heinsen_padded(d_v) * (log_values ? 2 : 1));
+    return heinsen_weights_size(d_k) +
+           heinsen_padded(d_v) / heinsen_block * heinsen_panel_size(d_k, log_values);
 }
 
 /// Stands for -inf where a difference has to stay a number.
@@ -30,12 +44,13 @@ constexpr std::size_t heinsen_scratch_size(std::size_t d_k) {
 }
 
 /// Adds k[t], v[t] to the state (where k is given) and answers q[t] in y[t] (where q is given);
-/// with both, query t sees what was there and tokens 0..t. Rows are contiguous and neighbours.
+/// with both, query t sees what was there and tokens 0..t. Rows are contiguous and neighbours. With
+/// n = 0, no token is left waiting.
 template <class T> struct HeinsenArguments {
     static constexpr const char *op = "heinsen";
     using scalar = T;
-    /// m and z lie apart from A, so that threads may share a head by panels of A.
-    T *mz, *A, *scratch;
+    /// The state in its two parts, so that threads may share a head by panels of A.
+    T *weights, *A, *scratch;
     const T *q, *k, *v;
     T *y;
     std::size_t n, d_k, d_v;

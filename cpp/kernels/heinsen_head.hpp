@@ -12,18 +12,45 @@ template <class V> struct HeinsenHead {
     FS_INLINE explicit HeinsenHead(const HeinsenArguments<T> &arguments)
         : a(arguments), rows(heinsen_padded(a.d_k)), S(a.scratch), V_(S + heinsen_block_size),
           Y(V_ + heinsen_block_size), p(Y + heinsen_block_size), W(p + heinsen_block_size),
-          P(W + rows * side), weights(a.mz, P + rows * side, a.d_k) {}
+          P(W + rows * side), weights(a.weights, P + rows * side, a.d_k),
+          waiting(a.weights + 2 * rows), waiting_p(waiting + side) {}
 
-    /// The panel of A that column j, a multiple of 16, begins.
-    FS_INLINE T *panel(std::size_t j) const { return a.A + j * rows; }
+    /// The panel of A that column j, a multiple of 16, begins; the values of its waiting tokens.
+    FS_INLINE T *panel(std::size_t j) const {
+        return a.A + j / side * heinsen_panel_size(a.d_k, false);
+    }
+    FS_INLINE T *waiting_v(std::size_t j) const { return panel(j) + rows * side; }
+    FS_INLINE std::size_t count() const { return static_cast<std::size_t>(*waiting); }
 
-    /// Brings A to new maxima.
+    /// Brings A and what waits to new maxima.
     __attribute__((noinline)) void rescale(const T *factor) {
+        for (std::size_t u = 0; u < count(); ++u)
+            for (std::size_t i = 0; i < rows; i += lanes)
+                (V::load(waiting_p + u * rows + i) * V::load(factor + i))
+                    .store(waiting_p + u * rows + i);
         for (std::size_t i = 0; i < a.d_k; ++i)
             if (factor[i] != 1)
                 for (std::size_t j = a.first; j < a.last; j += side)
                     for (T *A = panel(j) + i * side, *end = A + side; A < end; A += lanes)
                         (V::load(A) * V::set(factor[i])).store(A);
+    }
+
+    /// Adds the waiting tokens to A and z, all at once: A takes one rounding.
+    __attribute__((noinline)) void settle() {
+        if (count() == 0)
+            return;
+        for (T *p = waiting_p + count() * rows, *end = waiting_p + heinsen_waiting * rows; p < end;
+             p += lanes)
+            V::set(0).store(p);
+        for (std::size_t j = a.first; j < a.last; j += side) {
+            T *v = waiting_v(j);
+            for (std::size_t c = count() * side; c < heinsen_waiting * side; c += lanes)
+                V::set(0).store(v + c);
+            for (std::size_t c = 0; c < side; c += lanes)
+                add_waiting(panel(j) + c, v + c);
+        }
+        weights.add(waiting_p, heinsen_waiting, rows);
+        *waiting = 0;
     }
 
     /// Columns j on of answer t.
@@ -40,6 +67,22 @@ template <class V> struct HeinsenHead {
     /// queries and of keys.
     T *const S, *const V_, *const Y, *const p, *const W, *const P;
     HeinsenWeights<V> weights;
+    /// How many tokens wait, and their weights.
+    T *const waiting, *const waiting_p;
+
+  private:
+    /// One vector of columns.
+    FS_INLINE void add_waiting(T *A, const T *values) const {
+        V v[heinsen_waiting];
+        for (std::size_t u = 0; u < heinsen_waiting; ++u)
+            v[u] = V::load(values + u * side);
+        for (std::size_t i = 0; i < a.d_k; ++i) {
+            V sum = V::set(0);
+            for (std::size_t u = 0; u < heinsen_waiting; ++u)
+                sum = V::fma(V::set(waiting_p[u * rows + i]), v[u], sum);
+            (V::load(A + i * side) + sum).store(A + i * side);
+        }
+    }
 };
 
 } // namespace fastsoftmax

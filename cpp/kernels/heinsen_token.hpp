@@ -1,5 +1,10 @@
-// One token of Heinsen attention, in one pass over A: each element is loaded once, for the answer
-// and for the update. What the query sees of its own token is added at the end.
+// One token of Heinsen attention. A is only read: the token waits in the state until 8 are
+// together, and queries see it through its score, as in a chunk:
+//
+//   y_j = (sum_i w_i A_ij + sum_u s_u v_uj) / (sum_i w_i z_i + sum_u s_u),   s_u = sum_i w_i p_ui
+//
+// Waiting halves the traffic of A, and a million tokens cost 5e-6 in place of 2e-4
+// (docs/heinsen.md): added one by one, small terms vanish in large float sums.
 #pragma once
 #include "kernels/heinsen_head.hpp"
 
@@ -13,60 +18,69 @@ template <class V> class HeinsenToken {
     /// The state has the maxima with this token.
     static void run(HeinsenHead<V> &h, std::size_t t) {
         const HeinsenArguments<T> &a = h.a;
-        V total = V::set(0), score = V::set(0);
+        if (a.k)
+            wait(h, t);
         if (a.q) {
             const T *q = a.q + t * a.d_k;
-            total = h.weights.weigh_query(q, V::reduce_max(h.weights.highest(q)), h.W, 1);
-        }
-        if (a.k) {
-            h.weights.weigh_key(a.k + t * a.d_k, a.d_k, h.P, 1);
-            h.weights.add(h.P, 1);
-        }
-        if (a.k && a.q)
-            for (std::size_t i = 0; i < h.rows; i += lanes)
-                score = V::fma(V::load(h.W + i), V::load(h.P + i), score);
-        const V scale = V::set(1 / static_cast<T>(V::reduce_add(total + score)));
-        const V own = V::set(static_cast<T>(V::reduce_add(score)));
-        std::size_t j = a.first;
-        // two vectors share what is broadcast; a panel has an even number of them, or is one
-        if (a.k && a.q)
+            V total = h.weights.weigh_query(q, V::reduce_max(h.weights.highest(q)), h.W, 1);
+            V score[side];
+            T scores[side];
+            for (std::size_t u = 0; u < side; ++u)
+                score[u] = V::set(0);
+            for (std::size_t u = 0; u < h.count(); ++u) {
+                for (std::size_t i = 0; i < h.rows; i += lanes)
+                    score[u] =
+                        V::fma(V::load(h.W + i), V::load(h.waiting_p + u * h.rows + i), score[u]);
+                total = total + score[u];
+            }
+            const auto plus = [](V x, V y) { return x + y; };
+            HeinsenBlock<V>::fold(score, scores, plus, V::reduce_add);
+            const V scale = V::set(1 / static_cast<T>(V::reduce_add(total)));
+            std::size_t j = a.first;
+            // two vectors share what is broadcast; a panel has an even number of them, or is one
             for (; j + 2 * lanes <= heinsen_padded(a.last); j += 2 * lanes)
-                columns<2, true, true>(h, t, j, own, scale);
-        for (; j < a.last; j += lanes)
-            a.q ? a.k ? columns<1, true, true>(h, t, j, own, scale)
-                      : columns<1, false, true>(h, t, j, own, scale)
-                : columns<1, true, false>(h, t, j, own, scale);
+                columns<2>(h, t, j, scores, scale);
+            for (; j < a.last; j += lanes)
+                columns<1>(h, t, j, scores, scale);
+        }
+        if (h.count() == heinsen_waiting)
+            h.settle();
     }
 
   private:
-    /// N vectors of columns of A and of the answer.
-    template <int N, bool Keys, bool Queries>
-    static FS_INLINE void columns(const HeinsenHead<V> &h, std::size_t t, std::size_t j, V own,
-                                  V scale) {
+    static FS_INLINE void wait(HeinsenHead<V> &h, std::size_t t) {
+        const std::size_t u = h.count();
+        h.weights.weigh_key(h.a.k + t * h.a.d_k, h.a.d_k, h.waiting_p + u * h.rows, 1);
+        for (std::size_t j = h.a.first; j < h.a.last; j += side)
+            for (std::size_t c = 0; c < side; c += lanes)
+                HeinsenWeights<V>::load(h.a.v + t * h.a.d_v, j + c, h.a.d_v, 0)
+                    .store(h.waiting_v(j) + u * side + c);
+        *h.waiting = static_cast<T>(u + 1);
+    }
+
+    /// N vectors of columns of the answer.
+    template <int N>
+    static FS_INLINE void columns(const HeinsenHead<V> &h, std::size_t t, std::size_t j,
+                                  const T *scores, V scale) {
         constexpr std::size_t step = 4; // chains of sums that hide the time of an addition
-        V v[N], y[step][N];
-        T *A[N];
+        V y[step][N];
+        const T *A[N];
         for (int c = 0; c < N; ++c) {
             const std::size_t at = j + static_cast<std::size_t>(c) * lanes;
             A[c] = h.panel(at & ~(side - 1)) + (at & (side - 1));
-            v[c] = Keys ? HeinsenWeights<V>::load(h.a.v + t * h.a.d_v, at, h.a.d_v, 0) : V::set(0);
             for (std::size_t r = 0; r < step; ++r)
                 y[r][c] = V::set(0);
         }
         for (std::size_t i = 0; i < h.a.d_k; i += step)
             for (std::size_t r = 0; r < step; ++r)
-                for (int c = 0; c < N; ++c) {
-                    T *to = A[c] + (i + r) * side;
-                    const V a = V::load(to);
-                    if constexpr (Queries)
-                        y[r][c] = V::fma(V::set(h.W[i + r]), a, y[r][c]);
-                    if constexpr (Keys)
-                        V::fma(V::set(h.P[i + r]), v[c], a).store(to);
-                }
-        if constexpr (Queries)
+                for (int c = 0; c < N; ++c)
+                    y[r][c] = V::fma(V::set(h.W[i + r]), V::load(A[c] + (i + r) * side), y[r][c]);
+        for (std::size_t u = 0; u < h.count(); ++u)
             for (int c = 0; c < N; ++c)
-                h.put(t, j + static_cast<std::size_t>(c) * lanes,
-                      V::fma(own, v[c], (y[0][c] + y[1][c]) + (y[2][c] + y[3][c])) * scale);
+                y[0][c] = V::fma(V::set(scores[u]), V::load(A[c] + (h.rows + u) * side), y[0][c]);
+        for (int c = 0; c < N; ++c)
+            h.put(t, j + static_cast<std::size_t>(c) * lanes,
+                  ((y[0][c] + y[1][c]) + (y[2][c] + y[3][c])) * scale);
     }
 };
 

@@ -14,8 +14,8 @@ template <class V> class HeinsenWeights {
     static constexpr std::size_t lanes = V::lanes, side = heinsen_block;
 
   public:
-    FS_INLINE HeinsenWeights(T *mz, T *top, std::size_t d_k)
-        : d_k_(d_k), rows_(heinsen_padded(d_k)), m_(mz), z_(mz + rows_), top_(top) {}
+    FS_INLINE HeinsenWeights(T *weights, T *top, std::size_t d_k)
+        : d_k_(d_k), rows_(heinsen_padded(d_k)), m_(weights), z_(m_ + rows_), top_(top) {}
 
     /// Elements from `at` on of an array of n; `fill` beyond its end.
     static FS_INLINE V load(const T *from, std::size_t at, std::size_t n, double fill) {
@@ -31,26 +31,23 @@ template <class V> class HeinsenWeights {
     /// Finds the maxima with n more keys. False if one of them rises by more than 16 or isn't
     /// finite.
     bool find_top(const T *k, std::size_t n) {
-        V far = V::set(0);
+        V far = V::set(0), risen = V::set(0);
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const V before = V::load(m_ + i);
             V top = before;
             for (std::size_t u = 0; u < n; ++u)
                 top = V::max(top, load(k + u * d_k_, i, d_k_, heinsen_lowest<T>));
             top.store(top_ + i);
+            risen = risen + V::greater(top, before) + (top - top);
             far = far + V::greater(top, before + V::set(16)) + (top - top);
         }
-        return V::reduce_add(far) == 0;
+        risen_ = !(V::reduce_add(risen) == 0);
+        return !risen_ || V::reduce_add(far) == 0;
     }
 
     /// Takes the new maxima; the factors for rows of A into `factor`. False if all of them are 1.
     bool rise(T *factor) {
-        V risen = V::set(0);
-        for (std::size_t i = 0; i < rows_; i += lanes) {
-            const V top = V::load(top_ + i), before = V::load(m_ + i);
-            risen = risen + V::greater(top, before) + (top - top);
-        }
-        if (__builtin_expect(V::reduce_add(risen) == 0, 1))
+        if (__builtin_expect(!risen_, 1))
             return false;
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const V f = rise_factor(V::load(m_ + i), V::load(top_ + i));
@@ -88,12 +85,12 @@ template <class V> class HeinsenWeights {
             weight(load(k, i, n, -__builtin_inf()) - V::load(m_ + i)).store(p + place(i, tokens));
     }
 
-    /// z += p, after the queries have read it.
-    void add(const T *p, std::size_t tokens) {
+    /// z += p of several tokens, each `apart` from the one before (0: in blocks, of a chunk).
+    void add(const T *p, std::size_t tokens, std::size_t apart = 0) {
         for (std::size_t i = 0; i < rows_; i += lanes) {
             V sum = V::set(0);
             for (std::size_t u = 0; u < tokens; ++u)
-                sum = sum + V::load(p + place(i, tokens) + u * side);
+                sum = sum + V::load(p + (apart ? i + u * apart : place(i, tokens) + u * side));
             (V::load(z_ + i) + sum).store(z_ + i);
         }
     }
@@ -106,6 +103,7 @@ template <class V> class HeinsenWeights {
 
     const std::size_t d_k_, rows_;
     T *const m_, *const z_, *const top_;
+    bool risen_ = false;
 };
 
 } // namespace fastsoftmax

@@ -27,7 +27,8 @@ template <class T> struct HeinsenTokens {
 
 /// For each head and token in turn: adds k, v to the head's state where there is k, then answers q
 /// in y where there is q. Threads share heads, and the columns of v where heads are fewer; bits
-/// don't depend on them. Throws std::invalid_argument for an isa that can't run.
+/// don't depend on them. Tokens that come one by one wait in the state until several are together;
+/// n = 0 adds them. Throws std::invalid_argument for an isa that can't run.
 template <class T>
 void heinsen(T *states, const HeinsenTokens<T> &tokens, const Options &options = {});
 

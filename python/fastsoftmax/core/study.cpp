@@ -67,7 +67,7 @@ void heinsen_tokens(const std::string &isa, nb::handle state, nb::handle q, nb::
     require_same(vs, to);
     with_dtype(to.is_double(), [&](auto zero) {
         using T = decltype(zero);
-        T *const mz = contiguous<T>(st), *const y = contiguous<T>(to);
+        T *const weights = contiguous<T>(st), *const y = contiguous<T>(to);
         const T *const ka = contiguous<const T>(ks), *const va = contiguous<const T>(vs);
         if (st.elements() != heinsen_state_size(d_k, d_v, false) ||
             qs.elements() / d_k != vs.elements() / d_v)
@@ -75,9 +75,10 @@ void heinsen_tokens(const std::string &isa, nb::handle state, nb::handle q, nb::
         const auto &kernel = choose_kernel("heinsen", "exact", dtype_name<T>, isa);
         std::vector<T> scratch(heinsen_scratch_size(d_k));
         for (std::size_t t = 0; t < qs.elements() / d_k; ++t)
-            call(kernel, HeinsenArguments<T>{mz, mz + 2 * heinsen_padded(d_k), scratch.data(),
-                                             contiguous<const T>(qs) + t * d_k, ka + t * d_k,
-                                             va + t * d_v, y + t * d_v, 1, d_k, d_v, 0, d_v});
+            call(kernel,
+                 HeinsenArguments<T>{weights, weights + heinsen_weights_size(d_k), scratch.data(),
+                                     contiguous<const T>(qs) + t * d_k, ka + t * d_k, va + t * d_v,
+                                     y + t * d_v, 1, d_k, d_v, 0, d_v});
     });
 }
 

@@ -30,7 +30,7 @@ def attention(
         ``[*batch, n_q, d_k]``, ``[*batch, n, d_k]``, ``[*batch, n, d_v]``. Halves are computed in
         float32. ``n_q`` may differ from ``n`` unless `causal`.
     log_v : ndarray of float, instead of `v`
-        Logarithms of values, which may lie anywhere: 5 to 13 times the time. y is beyond the
+        Logarithms of values, which may lie anywhere: 7 to 22 times the time. y is beyond the
         range of float32 where its logarithm is beyond +-87: use `log_output`.
     causal : bool
         Query t sees tokens 0..t and what `state` has seen; otherwise every query sees all.

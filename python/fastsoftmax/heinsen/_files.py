@@ -20,11 +20,11 @@ def write(state: "State", file: str | PathLike[str] | IO[bytes]) -> None:
     """Write m, z, and A or M and S of a state."""
     kind = state._kind or "none"
     names = CARRIED[kind]
-    m, z = (part[:, : state.d_k] for part in weights(state._data, state.d_k))
-    carried = panels(state._data, state.d_k, state.d_v, len(names))
+    m, z = (part[:, : state.d_k] for part in weights(state._settled(), state.d_k))
+    carried = panels(state._settled(), state.d_k, state.d_v, kind == "log_v")
     arrays: dict[str, Any] = {
         name: by_feature(part, state.d_k, state.d_v)
-        for name, part in zip(names, carried, strict=True)
+        for name, part in zip(names, carried, strict=False)
     }
     batch = np.array(state.batch_shape, np.int64)
     np.savez(file, batch_shape=batch, values=np.array(kind), m=m, z=z, **arrays)
@@ -63,7 +63,7 @@ def read(kind_of: type[Held], file: str | PathLike[str] | IO[bytes]) -> Held:
             raise ValueError(f"no saved State: {name} is {value.dtype} {value.shape}")
     for part, name in zip(weights(new._data, d_k), "mz", strict=True):
         part[:, :d_k] = arrays[name]
-    for part, name in zip(panels(new._data, d_k, d_v, len(names)), names, strict=True):
+    for part, name in zip(panels(new._data, d_k, d_v, kind == "log_v"), names, strict=False):
         fill(part, arrays[name])
     new._zeros = bool(np.any(arrays["z"])) if kind == "none" else False
     return new

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 16
+WAITING = 8
 #: What lies below is the logarithm of nothing: the core keeps it finite.
 NOTHING = {np.dtype(np.float32): -1e36, np.dtype(np.float64): -1e298}
 
@@ -21,11 +22,15 @@ def weights(data: NDArray[Any], d_k: int) -> tuple[NDArray[Any], NDArray[Any]]:
     return data[:, :rows], data[:, rows : 2 * rows]
 
 
-def panels(data: NDArray[Any], d_k: int, d_v: int, planes: int) -> list[NDArray[Any]]:
-    """Return views of A, or of M and S, ``[heads, panels, padded d_k, 16]``."""
+def panels(data: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> list[NDArray[Any]]:
+    """Return views ``[heads, panels, padded d_k, 16]`` of A, or of M, S and S's excess.
+
+    No token may be waiting.
+    """
     rows, count = padded(d_k), padded(d_v) // BLOCK
-    mixed = data[:, 2 * rows :].reshape(len(data), count, planes, rows, BLOCK)
-    return [mixed[:, :, plane] for plane in range(planes)]
+    mixed = data[:, rows * (2 + WAITING) + BLOCK :].reshape(len(data), count, -1, BLOCK)
+    planes = range(3 if log_values else 1)
+    return [mixed[:, :, plane * rows : (plane + 1) * rows] for plane in planes]
 
 
 def by_feature(panel: NDArray[Any], d_k: int, d_v: int) -> NDArray[Any]:

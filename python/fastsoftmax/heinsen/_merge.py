@@ -16,13 +16,14 @@ def merge(data: NDArray[Any], other: NDArray[Any], d_k: int, d_v: int, log_value
     z[...] = z * mine + z2 * theirs
     m[...] = top
     if not log_values:
-        (A,), (A2,) = panels(data, d_k, d_v, 1), panels(other, d_k, d_v, 1)
+        (A,), (A2,) = panels(data, d_k, d_v, False), panels(other, d_k, d_v, False)
         A[...] = A * mine[:, None, :, None] + A2 * theirs[:, None, :, None]
         return
-    (M, S), (M2, S2) = panels(data, d_k, d_v, 2), panels(other, d_k, d_v, 2)
+    (M, S, over), (M2, S2, _) = panels(data, d_k, d_v, True), panels(other, d_k, d_v, True)
     highest = np.maximum(M, M2)
     S[...] = S * np.exp(M - highest) + S2 * np.exp(M2 - highest)
     M[...] = highest
+    over[...] = 0
 
 
 def logarithms(
@@ -31,9 +32,9 @@ def logarithms(
     """Return H_S in panels and H_Z, padded; ValueError if H_S isn't real."""
     m, z = weights(data, d_k)
     if log_values:
-        M, S = panels(data, d_k, d_v, 2)
+        M, S, _ = panels(data, d_k, d_v, True)
     else:
-        (S,) = panels(data, d_k, d_v, 1)
+        (S,) = panels(data, d_k, d_v, False)
         M = m[:, None, :, None]
         if np.any(S < 0):
             raise ValueError("a sum of values is negative, so H_S is not real; H_S needs v >= 0")

@@ -71,7 +71,7 @@ double worst_of(const KernelRow &row, const Shape &shape, double spread, Report 
     fastsoftmax::heinsen_start(state.data(), d_k, d_v, false, logs);
     const fastsoftmax::HeinsenArguments<T> arguments{state.data(),
                                                      state.data() +
-                                                         2 * fastsoftmax::heinsen_padded(d_k),
+                                                         fastsoftmax::heinsen_weights_size(d_k),
                                                      scratch.data(),
                                                      q.data(),
                                                      k.data(),
