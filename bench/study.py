@@ -65,7 +65,11 @@ class Progress:
 def runnable(operations: Iterable[str]) -> list[fs.Kernel]:
     """Every row of the library's table for these operations that this CPU can run."""
     wanted = set(operations)
-    return [kernel for kernel in fs.kernels() if kernel.op in wanted and kernel.available]
+    return [
+        kernel
+        for kernel in fs.kernels()
+        if kernel.op in wanted and kernel.available and kernel.device == "cpu"
+    ]
 
 
 def chosen(options: Options, operation: str, dtype: str) -> list[fs.Kernel]:

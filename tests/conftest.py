@@ -11,13 +11,14 @@ from pathlib import Path
 import fastsoftmax as fs
 import pytest
 from references import is_plain
+from rows import cpu_kernels
 
 HERE = Path(__file__).parent
 LAST = "test_every_available_row_ran"
 
 
-OPERATIONS = {k.op for k in fs.kernels()}
-NORMALIZED = {(k.variant, k.dtype) for k in fs.kernels() if k.op == "normalizer"}
+OPERATIONS = {k.op for k in cpu_kernels()}
+NORMALIZED = {(k.variant, k.dtype) for k in cpu_kernels() if k.op == "normalizer"}
 FILTERS: dict[str, Callable[[fs.Kernel], bool]] = {
     "exact": lambda k: k.variant == "exact",
     "float32": lambda k: k.dtype == "float32",
@@ -35,7 +36,7 @@ def rows_of(fixture: str) -> list[fs.Kernel]:
     name = fixture.removesuffix("_kernel")
     op = max((op for op in OPERATIONS if f"_{name}".endswith(f"_{op}")), key=len, default="")
     filters = name.removesuffix(op).split("_")[:-1]
-    rows = [k for k in fs.kernels() if k.op == op and all(FILTERS[f](k) for f in filters)]
+    rows = [k for k in cpu_kernels() if k.op == op and all(FILTERS[f](k) for f in filters)]
     if not rows:
         raise pytest.UsageError(f"the registry has no row for {fixture}")
     return rows

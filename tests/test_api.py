@@ -18,10 +18,10 @@ PACKAGE = Path(fs.__file__).parent
 OPERATIONS = ("online", "log_softmax", "normalizer", "logsumexp", "topk", "scan")
 ADAPTING = "logits, variant='exact', *, axis=-1, scale=1.0, mask=None, sink=None"
 SIGNATURES = {
-    "online": f"({ADAPTING}, out=None, threads=None, isa=None)",
-    "log_softmax": f"({ADAPTING}, out=None, threads=None, isa=None)",
-    "normalizer": f"({ADAPTING}, threads=None, isa=None)",
-    "logsumexp": f"({ADAPTING}, threads=None, isa=None)",
+    "online": f"({ADAPTING}, out=None, threads=None, stream=None, isa=None)",
+    "log_softmax": f"({ADAPTING}, out=None, threads=None, stream=None, isa=None)",
+    "normalizer": f"({ADAPTING}, threads=None, stream=None, isa=None)",
+    "logsumexp": f"({ADAPTING}, threads=None, stream=None, isa=None)",
     "topk": "(logits, k, *, axis=-1, scale=1.0, mask=None, threads=None, isa=None)",
     "scan": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
     "kernels": "()",

@@ -14,6 +14,7 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 import pytest
+from rows import cpu_kernels
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 
@@ -61,7 +62,7 @@ def test_list_names_all_there_is() -> None:
     assert done.returncode == 0
     words = set(done.stdout.split())
     assert {"update", "rows", "error", "peers"} <= words
-    studied = [k for k in fs.kernels() if k.op in ("online", "scan", "update") and k.available]
+    studied = [k for k in cpu_kernels() if k.op in ("online", "scan", "update") and k.available]
     assert {k.variant for k in studied} | {k.isa for k in studied} <= words
 
 
@@ -88,7 +89,7 @@ def test_unknown_names_are_refused_with_what_there_is(flag: str) -> None:
 )
 def test_requests_that_cannot_be_met_end_with_2(arguments: tuple[str, ...]) -> None:
     """A request without meaning is refused in words."""
-    if arguments[-1] in {k.isa for k in fs.kernels() if k.op == "update"}:
+    if arguments[-1] in {k.isa for k in cpu_kernels() if k.op == "update"}:
         pytest.skip("the best ISA of this CPU is one that runs the update")
     done = run("--quick", *arguments)
     assert done.returncode == 2
@@ -133,7 +134,7 @@ def test_every_variant_and_isa_appears(tmp_path: Path) -> None:
         "4x64",
     )
     for case, operation in (("rows", "online"), ("update", "update")):
-        wanted = {(k.variant, k.isa) for k in fs.kernels() if k.op == operation and k.available}
+        wanted = {(k.variant, k.isa) for k in cpu_kernels() if k.op == operation and k.available}
         shown = {
             pair
             for table in found["tables"]
@@ -147,7 +148,7 @@ def test_every_variant_and_isa_appears(tmp_path: Path) -> None:
 
 def test_error_parts_add_up(tmp_path: Path) -> None:
     """The parts of the raw error make up the whole; raw steps never rescale."""
-    raw = [k.variant for k in fs.kernels() if k.op == "scan" and k.rescale == "nothing"]
+    raw = [k.variant for k in cpu_kernels() if k.op == "scan" and k.rescale == "nothing"]
     found = result_of(
         tmp_path, "--quick", "--case", "error", "--variant", raw[0], "--shape", "8x512"
     )
@@ -205,7 +206,7 @@ def test_topk_stands_beside_two_steps(tmp_path: Path) -> None:
     """Every kernel and every peer that is there; all find the same probabilities."""
     found = result_of(tmp_path, "--quick", "--case", "topk", "--shape", "3x60", "--shape", "2x20")
     kernels = [
-        k.id for k in fs.kernels() if k.op == "topk" and k.available and k.dtype != "float64"
+        k.id for k in cpu_kernels() if k.op == "topk" and k.available and k.dtype != "float64"
     ]
     for table, counts in zip(found["tables"], ([5, 50], [5]), strict=True):
         who = column(table, "who")
@@ -236,7 +237,7 @@ def test_int8_cases_show_every_kernel(tmp_path: Path) -> None:
         *("--quick", "--case", "int8_peers", "--case", "int8_threads"),
         *("--shape", "64x64", "--threads", "2"),
     )
-    wanted = {k.id for k in fs.kernels() if k.op in ("hccs", "int8") and k.available}
+    wanted = {k.id for k in cpu_kernels() if k.op in ("hccs", "int8") and k.available}
     best = {i for i in wanted if not any(better(i, j) for j in wanted)}
     against, threads = found["tables"][0], found["tables"][-1]
     assert set(column(against, "kernel")) == set(column(threads, "kernel")) == best

@@ -12,6 +12,7 @@ from pathlib import Path
 import fastsoftmax as fs
 import numpy as np
 import pytest
+from rows import cpu_kernels
 
 ROOT = Path(__file__).parents[1]
 NEEDED = (
@@ -20,6 +21,7 @@ NEEDED = (
     "README.md",
     "LICENSE",
     "cpp",
+    "cuda",
     "python",
     "bench",
     "tests",
@@ -50,7 +52,8 @@ print(json.dumps({{
     "file": fs.__file__,
     "variants": fs.variants(),
     "compiled": fs.isas("online", all=True),
-    "rows": [(k.op, k.isa, k.bound) for k in fs.kernels() if k.variant == "{NAME}"],
+    "rows": [(k.op, k.isa, k.bound) for k in fs.kernels()
+             if (k.variant, k.device) == ("{NAME}", "cpu")],
     "off": {{isa: float(np.abs(fs.online(x, "{NAME}", isa=isa) / (h / h.sum(-1, keepdims=True))
                    - 1)[h > 1e-3].max()) for isa in fs.isas("online")}},
     "order": fs.scan(x, "{NAME}")[1].shape,
@@ -95,8 +98,9 @@ def install(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
     options = ["--no-build-isolation", "--no-deps", "--disable-pip-version-check"]
     # -O1 builds in half the time; the arithmetic is the same
     quick = "-Ccmake.define.FASTSOFTMAX_ISA_OPTIMIZATION=-O1"
+    cpu = "-Ccmake.define.FASTSOFTMAX_CUDA=OFF"
     return subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, quick, "--target", target, source],
+        [sys.executable, "-m", "pip", "install", *options, quick, cpu, "--target", target, source],
         capture_output=True,
         text=True,
         check=False,
@@ -138,7 +142,7 @@ def test_it_is_in_python(copy: tuple[Path, Path]) -> None:
     told = json.loads(python(copy, "-c", SHOW))
     assert Path(told["file"]).is_relative_to(copy[1])
     assert told["variants"] == [*fs.variants(), NAME]
-    known = {(k.op, k.isa) for k in fs.kernels() if k.variant == fs.variants()[-1]}
+    known = {(k.op, k.isa) for k in cpu_kernels() if k.variant == fs.variants()[-1]}
     assert {(op, isa) for op, isa, _ in told["rows"]} == known
     assert {isa for op, isa in known if op == "online"} == set(told["compiled"])
     assert {bound for _, _, bound in told["rows"]} == {BOUND}

@@ -10,6 +10,7 @@ from pathlib import Path
 import fastsoftmax as fs
 import pytest
 from conftest import RowsRun
+from rows import cpu_kernels
 
 ROOT = Path(__file__).parents[1]
 FLOAT_FORMS = ("exp", "h(d)", "h(u)", "g(m, s, x)")
@@ -45,7 +46,7 @@ def test_rows() -> None:
 def test_every_isa_has_the_same_rows() -> None:
     """But for the serial operations, which every machine has on its plain ISA, and int8 units."""
     by_isa: dict[str, set[tuple[str, str, str]]] = {}
-    for k in fs.kernels():
+    for k in cpu_kernels():
         by_isa.setdefault(k.isa, set()).add((k.op, k.variant, k.dtype))
     plain = fs.isas(all=True)[-1]
     serial = {"scan", "update"}
@@ -124,7 +125,7 @@ def test_every_available_row_ran(rows_run: RowsRun) -> None:
     """The suite notices if it tested nothing: per ISA, as many rows ran as the registry has."""
     if rows_run.partial:
         pytest.skip(rows_run.partial)
-    available = Counter((k.isa, k.op) for k in fs.kernels() if k.available)
+    available = Counter((k.isa, k.op) for k in cpu_kernels() if k.available)
     ran = Counter((k.isa, k.op) for k in rows_run.rows)
     assert ran == available
     assert {isa for isa, _ in ran} == set(fs.isas())

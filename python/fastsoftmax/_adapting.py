@@ -30,7 +30,7 @@ def checked_mask(mask: object, shape: tuple[int, ...], computed: type) -> Array 
     if array is None:
         raise TypeError(
             f"mask must be an array of bool (True = keep) or float (added to the logits), not "
-            f"{_kind(mask)}"
+            f"{describe(mask)}"
         )
     return _fitting(array, "mask", shape, "logits have")
 
@@ -42,7 +42,7 @@ def checked_sink(sink: object, rows: tuple[int, ...], computed: type) -> Array |
     value = np.asarray(sink) if isinstance(sink, numbers.Real) else sink
     array = _floats_or_booleans(value, "sink", computed)
     if array is None or array.dtype == np.bool_:
-        raise TypeError(f"sink must be a number or an array of float, not {_kind(sink)}")
+        raise TypeError(f"sink must be a number or an array of float, not {describe(sink)}")
     return _fitting(array, "sink", rows, "logits without the axis have")
 
 
@@ -65,19 +65,24 @@ def _floats_or_booleans(value: Any, name: str, computed: type) -> Array | None:
 
 
 def _fitting(array: Array, name: str, shape: tuple[int, ...], owner: str) -> Array:
+    check_fits(array.shape, name, shape, owner)
+    return np.asarray(array)
+
+
+def check_fits(own: tuple[int, ...], name: str, shape: tuple[int, ...], owner: str) -> None:
+    """Refuse a shape that can't be broadcast to `shape`."""
     try:
-        fits = np.broadcast_shapes(array.shape, shape) == shape
+        fits = np.broadcast_shapes(own, shape) == shape
     except ValueError:
         fits = False
     if not fits:
         raise ValueError(
-            f"{name} has shape {array.shape}, which can't be broadcast to {shape}, the shape that "
-            f"{owner}"
+            f"{name} has shape {own}, which can't be broadcast to {shape}, the shape that {owner}"
         )
-    return np.asarray(array)
 
 
-def _kind(value: object) -> str:
+def describe(value: object) -> str:
+    """Type and dtype of what was passed, for a message."""
     dtype = getattr(value, "dtype", None)
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     return kind if dtype is None else f"{kind} of {dtype}"

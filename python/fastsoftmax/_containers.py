@@ -22,6 +22,29 @@ class Operand(NamedTuple):
     wrap_float: Callable[[Array], Any]  # one of float32 or float64
 
 
+_CUDA = (2, 13)  # DLPack's numbers: memory of a CUDA device, and managed memory
+
+
+def on_device(value: Any, stream: Any = None) -> bool:
+    """Whether `value` is an array on a CUDA device; if not, TypeError if there is a `stream`."""
+    if not isinstance(value, (np.ndarray, np.generic)) and _has_device(value):
+        return True
+    if stream is not None:
+        raise TypeError("stream is for logits on a CUDA device, and these aren't; leave it out")
+    return False
+
+
+def _has_device(value: Any) -> bool:
+    ask = getattr(value, "__dlpack_device__", None)
+    # torch knows sooner without DLPack
+    if ask is None or getattr(value, "is_cuda", True) is False:
+        return False
+    try:
+        return ask()[0] in _CUDA
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+        return False  # traced, sharded or without memory: `operand` has words for it
+
+
 def operand(value: Any, name: str, *, writable: bool = False) -> Operand | None:
     """See `value` as an `Operand`; None for what is no array of any library known."""
     if isinstance(value, np.ndarray):
@@ -47,19 +70,25 @@ def _same(result: Array) -> Array:
     return result
 
 
-def _from_torch(tensor: Any, name: str) -> Operand:
-    torch = sys.modules["torch"]
+def check_tensor(tensor: Any, name: str) -> None:
+    """Refuse a tensor that needs autograd or has no plain memory."""
     if tensor.requires_grad:
         raise TypeError(
             f"{name} requires grad, and this function has no backward pass: pass {name}.detach(); "
             "to train with HCCS, take fastsoftmax.torch.HCCSSoftmax (the 'torch' extra)"
         )
+    if tensor.layout is not sys.modules["torch"].strided:
+        raise TypeError(f"{name} is a sparse tensor; pass {name}.to_dense()")
+
+
+def _from_torch(tensor: Any, name: str) -> Operand:
+    torch = sys.modules["torch"]
+    check_tensor(tensor, name)
     if tensor.device.type != "cpu":
         raise TypeError(
-            f"{name} is a tensor on {tensor.device}; kernels run on the CPU: pass {name}.cpu()"
+            f"{name} is a tensor on {tensor.device}; kernels run on the CPU, or on the CUDA device "
+            f"that all arrays are on: pass {name}.cpu()"
         )
-    if tensor.layout is not torch.strided:
-        raise TypeError(f"{name} is a sparse tensor; pass {name}.to_dense()")
     if tensor.is_conj() or tensor.is_neg():
         tensor = tensor.resolve_conj().resolve_neg()
     if tensor.dtype is torch.bfloat16:

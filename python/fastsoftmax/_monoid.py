@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsoftmax._table import kernels
+from fastsoftmax._table import cpu_kernels
 
 Float64 = NDArray[np.float64]
 #: m and s of one row, or of a batch of rows
@@ -49,7 +49,9 @@ def _exp_of_difference(x: Float64, m: Float64) -> Float64:
 def _lowest(dtype: np.dtype[Any]) -> float:
     """Distance below the maximum from which `online` gives exactly 0."""
     return max(
-        k.domain for k in kernels() if (k.op, k.variant, k.dtype) == ("online", "exact", dtype.name)
+        k.domain
+        for k in cpu_kernels()
+        if (k.op, k.variant, k.dtype) == ("online", "exact", dtype.name)
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastsoftmax import _core
 from fastsoftmax._calls import mapped
+from fastsoftmax._containers import on_device
 from fastsoftmax._hccs_door import by_params
 from fastsoftmax._hccs_params import Params
 
@@ -22,6 +23,7 @@ def online(
     sink: Any = None,
     out: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> Any:
     """Softmax over one axis: ``h(z - max) / sum(h(z - max))`` with ``z = scale * logits + mask``.
@@ -33,7 +35,8 @@ def online(
     logits : array of float16, bfloat16, float32 or float64, at least one dimension, any strides
         Scores in nats. A NumPy array (bfloat16: that of ml_dtypes), a torch tensor on the CPU that
         doesn't require grad, a JAX array, or any CPU array with DLPack and the array API; none of
-        them is copied. Half types are computed in float32.
+        them is copied. Or, where CUDA was built, a torch tensor or CuPy array on a CUDA device:
+        then masks, sinks and `out` must be there, too. Half types are computed in float32.
     variant : str or hccs.Params
         One of ``variants()``. float64 knows ``"exact"`` only. With parameters of HCCS: NumPy arrays
         of float32 or float64 go to `hccs.softmax_float`, of int8 to `hccs.softmax`, in the mode
@@ -58,6 +61,9 @@ def online(
         At most so many threads, from 1 up. By default FASTSOFTMAX_NUM_THREADS, or else as many as
         the affinity mask and the cgroup leave. Rows are split over them where each gets some 20 us
         of work; the bits of the result don't depend on it.
+    stream : stream of torch or CuPy, or int, optional
+        For logits on a CUDA device: where the kernel goes, by default the current stream of their
+        library. An int is the handle, as in DLPack.
     isa : str, optional
         Instruction set, one of ``isas()``; for tests and measurements.
 
@@ -69,11 +75,13 @@ def online(
     Raises
     ------
     TypeError
-        For lists, masked arrays, tensors that require grad or lie elsewhere than on the CPU, other
-        dtypes, masks of integers.
+        For lists, masked arrays, tensors that require grad or lie elsewhere than on the CPU or a
+        CUDA device, other dtypes, masks of integers.
     ValueError
         For an unknown variant or `isa`, an axis out of range, a mask or sink that can't be
         broadcast, a scale that isn't finite, or an `out` that doesn't fit. Nothing is written then.
+    RuntimeError
+        For arrays on a CUDA device where CUDA wasn't built, nothing can run it, or it fails.
 
     Notes
     -----
@@ -107,9 +115,16 @@ def online(
     >>> online(x, mask=np.array([True, False, False])).tolist()
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
-    result = _core.online(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
-    if result is not False:
-        return result
+    if stream is None:
+        result = _core.online(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
+        if result is not False:
+            return result
+    if on_device(logits, stream):
+        from fastsoftmax import _device
+
+        return _device.mapped(
+            "online", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
+        )
     if isinstance(variant, Params):
         return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
     return mapped(_core.online, logits, out, variant, axis, threads, isa, scale, mask, sink)
@@ -128,6 +143,7 @@ def log_softmax(
     sink: Any = None,
     out: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> Any:
     """Logarithm of softmax over one axis: ``(z - max) - log(s)`` with ``s = sum(h(z - max))``.
@@ -137,7 +153,7 @@ def log_softmax(
 
     Parameters
     ----------
-    logits, variant, axis, scale, mask, sink, out, threads, isa
+    logits, variant, axis, scale, mask, sink, out, threads, stream, isa
         As in `online`.
 
     Returns
@@ -163,7 +179,16 @@ def log_softmax(
     >>> log_softmax(np.array([0.0, 0.0, -np.inf])).round(4).tolist()
     [-0.6931, -0.6931, -inf]
     """
-    result = _core.log_softmax(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
-    if result is not False:
-        return result
+    if stream is None:
+        result = _core.log_softmax(
+            logits, out, variant, axis, threads, isa, scale, mask, sink, False
+        )
+        if result is not False:
+            return result
+    if on_device(logits, stream):
+        from fastsoftmax import _device
+
+        return _device.mapped(
+            "log_softmax", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
+        )
     return mapped(_core.log_softmax, logits, out, variant, axis, threads, isa, scale, mask, sink)

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsoftmax import _core
 from fastsoftmax._calls import reduced
-from fastsoftmax._containers import Operand
+from fastsoftmax._containers import Operand, on_device
 
 
 def normalizer(
@@ -18,6 +18,7 @@ def normalizer(
     mask: Any = None,
     sink: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> tuple[Any, Any]:
     """Compute the state of online softmax: ``m = max(z)`` and ``s = sum(h(z - m))`` along one axis.
@@ -28,7 +29,7 @@ def normalizer(
 
     Parameters
     ----------
-    logits, variant, axis, scale, mask, sink, threads, isa
+    logits, variant, axis, scale, mask, sink, threads, stream, isa
         As in `online`; a sink is one more logit of its row.
 
     Returns
@@ -54,9 +55,16 @@ def normalizer(
     >>> float(m), float(s)
     (0.0, 4.0)
     """
-    result = _core.normalizer(logits, variant, axis, threads, isa, scale, mask, sink, False)
-    if result is not False:
-        return result[0][()], result[1][()]
+    if stream is None:
+        result = _core.normalizer(logits, variant, axis, threads, isa, scale, mask, sink, False)
+        if result is not False:
+            return result[0][()], result[1][()]
+    if on_device(logits, stream):
+        from fastsoftmax import _device
+
+        return _device.reduced(
+            "normalizer", logits, variant, axis, threads, isa, stream, scale, mask, sink
+        )
     (m, s), x = reduced(_core.normalizer, logits, variant, axis, threads, isa, scale, mask, sink)
     return _wrapped(m, x), _wrapped(s, x)
 
@@ -70,13 +78,14 @@ def logsumexp(
     mask: Any = None,
     sink: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> Any:
     """``log(sum(exp(z)))`` along one axis, as ``m + log(s)`` with the state of `normalizer`.
 
     Parameters
     ----------
-    logits, variant, axis, scale, mask, sink, threads, isa
+    logits, variant, axis, scale, mask, sink, threads, stream, isa
         As in `online`; a sink is one more logit of its row.
 
     Returns
@@ -101,9 +110,16 @@ def logsumexp(
     >>> float(logsumexp(np.log(np.array([1.0, 2.0, 5.0])))) - float(np.log(8.0)) < 1e-15
     True
     """
-    result = _core.logsumexp(logits, variant, axis, threads, isa, scale, mask, sink, False)
-    if result is not False:
-        return result.astype(logits.dtype, copy=False)[()]
+    if stream is None:
+        result = _core.logsumexp(logits, variant, axis, threads, isa, scale, mask, sink, False)
+        if result is not False:
+            return result.astype(logits.dtype, copy=False)[()]
+    if on_device(logits, stream):
+        from fastsoftmax import _device
+
+        return _device.reduced(
+            "logsumexp", logits, variant, axis, threads, isa, stream, scale, mask, sink
+        )[0]
     total, x = reduced(_core.logsumexp, logits, variant, axis, threads, isa, scale, mask, sink)
     return _wrapped(_narrowed(total, x), x, x.bfloats)
 

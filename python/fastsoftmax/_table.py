@@ -42,7 +42,9 @@ class Kernel:
     source : str
         Where the variant comes from.
     available : bool
-        Whether this CPU runs it.
+        Whether it runs here.
+    device : str
+        Where its arrays lie: ``"cpu"``, or another kind of device, which `isas` doesn't list.
     """
 
     id: str
@@ -62,20 +64,29 @@ class Kernel:
     rescale: str
     source: str
     available: bool
+    device: str = "cpu"
 
 
 @lru_cache(maxsize=1)
-def _kernels() -> tuple[Kernel, ...]:
+def cpu_kernels() -> tuple[Kernel, ...]:
+    """Rows for NumPy arrays, which need no look at devices."""
     return tuple(Kernel(**row) for row in _core.kernels())
 
 
-def kernels() -> list[Kernel]:
-    """Every compiled kernel; those this CPU can't run have ``available=False``.
+def _device_kernels() -> list[Kernel]:
+    from fastsoftmax import _device
 
+    return [Kernel(**row) for row in _device.kernels()]
+
+
+def kernels() -> list[Kernel]:
+    """Every compiled kernel; those that can't run here have ``available=False``.
+
+    The CPU's first, of which `isas` tells, then those for arrays on a CUDA device, if built.
     `logsumexp` runs the kernels of ``normalizer``. The operations ``update`` and ``weight`` are for
     study and tests and have no public function.
     """
-    return list(_kernels())
+    return [*cpu_kernels(), *_device_kernels()]
 
 
 def variants(op: str = "online") -> list[str]:
@@ -94,23 +105,25 @@ def variants(op: str = "online") -> list[str]:
     same = {"softmax": "online", "logsumexp": "normalizer"}
     names = _core.variants(same.get(op, op))
     if not names:
-        known = sorted({kernel.op for kernel in _kernels()} | same.keys())
+        known = sorted({kernel.op for kernel in cpu_kernels()} | same.keys())
         raise ValueError(f"no operation is called {op!r}; there are: {', '.join(known)}")
     return names
 
 
 def isas(op: str | None = None, *, all: bool = False) -> list[str]:
-    """Instruction sets, best first: those that this CPU runs, or all that were compiled.
+    """Instruction sets of CPUs, best first: those that run here, or all that were compiled.
 
     With `op`, an operation of `kernels`, only those that have it.
     """
-    having = {kernel.isa for kernel in _kernels() if op in (None, kernel.op)}
+    having = {kernel.isa for kernel in cpu_kernels() if op in (None, kernel.op)}
     return [isa for isa in _core.isas(all) if isa in having]
 
 
 def info() -> dict[str, Any]:
     """Version, machine and choice of instruction set: what a bug report should contain."""
-    operations = dict.fromkeys(kernel.op for kernel in _kernels())
+    from fastsoftmax import _device
+
+    operations = dict.fromkeys(kernel.op for kernel in cpu_kernels())
     return {
         "fastsoftmax": _core.version,
         "compiler": _core.compiler,
@@ -121,7 +134,8 @@ def info() -> dict[str, Any]:
         "isas compiled": isas(all=True),
         "isa by default": {op: _core.default_isa(op) for op in operations},
         "threads by default": _core.default_threads(),
-        "kernels": len(_kernels()),
+        "CUDA": _device.status(),
+        "kernels": len(kernels()),
     }
 
 

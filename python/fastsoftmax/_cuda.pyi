@@ -1,0 +1,32 @@
+from collections.abc import Callable
+from typing import Any
+
+architectures: str
+isa: str
+
+class Array:
+    dtype: str
+    device_type: int
+    device: int
+    distinct: bool
+    shape: tuple[int, ...]
+    def __init__(self, array: object) -> None: ...
+    def overlaps(self, other: Array) -> bool: ...
+    def same_layout(self, other: Array) -> bool: ...
+
+def kernels() -> list[dict[str, Any]]: ...
+def devices() -> tuple[list[tuple[str, tuple[int, int]]], str]: ...
+def rows(
+    op: str,
+    variant: str,
+    x: Array,
+    axis: int,
+    y: Array | None,
+    m: Array | None,
+    s: Array | None,
+    mask: Array | None,
+    sink: Array | None,
+    scale: float,
+    stream: int,
+    scratch: Callable[[int], Array],
+) -> None: ...

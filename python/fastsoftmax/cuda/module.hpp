@@ -1,0 +1,10 @@
+// The parts that the extension module for CUDA is made of; each adds its functions.
+#pragma once
+#include <nanobind/nanobind.h>
+
+namespace fastsoftmax::python {
+
+void add_array(nanobind::module_ &module); // table.cpp: arrays, kernels and devices
+void add_rows(nanobind::module_ &module);  // rows.cpp: operations on rows of floats
+
+} // namespace fastsoftmax::python

@@ -1,0 +1,156 @@
+// Operations on rows of floats. Python has checked and worded everything; what a launcher relies on
+// is checked again, so that nothing else can be launched.
+#include "array.hpp"
+#include "device.hpp"
+#include "module.hpp"
+
+#include <nanobind/stl/string.h>
+
+namespace fastsoftmax::python {
+namespace {
+
+cuda::RowsOperation operation_of(const std::string &name) {
+    if (name == "online")
+        return cuda::RowsOperation::online;
+    if (name == "log_softmax")
+        return cuda::RowsOperation::log_softmax;
+    if (name == "normalizer")
+        return cuda::RowsOperation::normalizer;
+    if (name == "logsumexp")
+        return cuda::RowsOperation::logsumexp;
+    throw std::invalid_argument("no operation is called " + name);
+}
+
+void require(bool condition, const char *what) {
+    if (!condition)
+        throw std::invalid_argument(what);
+}
+
+/// A result with one value for each row, in C order.
+void *values_of_rows(const Array *array, const Rows &rows, bool wide) {
+    if (!array)
+        return nullptr;
+    std::int64_t count = 1, extents = 1;
+    for (std::size_t i = array->dimensions(); i-- > 0;) {
+        require(array->extent(i) == 1 || array->stride(i) == count, "values aren't in C order");
+        count *= array->extent(i);
+    }
+    for (int i = 0; i < rows.dims(); ++i)
+        extents *= rows.extent(i);
+    require(count == extents, "there isn't a value for each row");
+    require(array->floats() == (wide ? cuda::Dtype::float64 : cuda::Dtype::float32),
+            "values have another dtype");
+    return array->data();
+}
+
+/// Everything that a launcher takes but the stream and the workspace.
+class Job {
+  public:
+    Job(const std::string &operation, const std::string &variant, const Array &x, int axis,
+        const Array *y, const Array *m, const Array *s, const Array *mask, const Array *sink,
+        double scale)
+        : rows_(x, axis) {
+        arguments_.operation = operation_of(operation);
+        arguments_.variant = cuda::rows_variant(variant.c_str());
+        require(arguments_.variant >= 0, "no such variant");
+        require(axis >= 0 && static_cast<std::size_t>(axis) < x.dimensions(), "no such axis");
+        require(x.floats().has_value(), "logits aren't floats");
+        arguments_.dtype = *x.floats();
+        arguments_.n = x.extent(static_cast<std::size_t>(axis));
+        arguments_.scale = scale;
+        add(x, true, arguments_.x, arguments_.x_at);
+        if (y) {
+            require(y->floats() == arguments_.dtype, "out has another dtype");
+            add(*y, true, arguments_.y, arguments_.y_at);
+        }
+        add_mask(mask);
+        if (sink) {
+            require(sink->floats() == computed(), "sink has another dtype");
+            add(*sink, false, arguments_.sink, arguments_.sink_at);
+        }
+        finish();
+        arguments_.m = values_of_rows(m, rows_, wide());
+        arguments_.s = values_of_rows(s, rows_, wide());
+        const bool maps = arguments_.operation == cuda::RowsOperation::online ||
+                          arguments_.operation == cuda::RowsOperation::log_softmax;
+        const bool both = arguments_.operation == cuda::RowsOperation::normalizer;
+        require((y != nullptr) == maps && (m == nullptr) == maps && (s != nullptr) == both,
+                "these aren't the results of that operation");
+    }
+    cuda::RowsArguments &arguments() { return arguments_; }
+
+  private:
+    bool wide() const { return arguments_.dtype == cuda::Dtype::float64; }
+    cuda::Dtype computed() const { return wide() ? cuda::Dtype::float64 : cuda::Dtype::float32; }
+
+    template <class Pointer>
+    void add(const Array &array, bool has_axis, Pointer &pointer, cuda::Strided &at) {
+        rows_.add(array, has_axis);
+        pointer = array.data();
+        places_.push_back(&at);
+    }
+
+    void add_mask(const Array *mask) {
+        arguments_.mask_kind = !mask                     ? cuda::Mask::none
+                               : mask->dtype() == "bool" ? cuda::Mask::keep
+                                                         : cuda::Mask::add;
+        if (!mask)
+            return;
+        if (arguments_.mask_kind == cuda::Mask::add) {
+            require(mask->floats().has_value() &&
+                        (mask->floats() == cuda::Dtype::float64) == wide(),
+                    "mask has another dtype");
+            arguments_.mask_dtype = *mask->floats();
+        }
+        add(*mask, true, arguments_.mask, arguments_.mask_at);
+    }
+
+    void finish() {
+        if (!rows_.merge(cuda::max_outer))
+            throw std::invalid_argument("more dimensions than " + std::to_string(cuda::max_outer) +
+                                        " that can't be merged: make the logits contiguous");
+        arguments_.dims = rows_.dims();
+        for (int i = 0; i < rows_.dims(); ++i) {
+            arguments_.extent[i] = rows_.extent(i);
+            for (std::size_t k = 0; k < places_.size(); ++k)
+                places_[k]->outer[i] = rows_.stride(static_cast<int>(k), i);
+        }
+        for (std::size_t k = 0; k < places_.size(); ++k)
+            places_[k]->step = rows_.step(static_cast<int>(k));
+    }
+
+    Rows rows_;
+    cuda::RowsArguments arguments_{};
+    std::vector<cuda::Strided *> places_;
+};
+
+/// `scratch` gives so many bytes on the device; it is called only where some are needed.
+void rows(const std::string &operation, const std::string &variant, const Array &x, int axis,
+          const Array *y, const Array *m, const Array *s, const Array *mask, const Array *sink,
+          double scale, std::uintptr_t stream, const nb::callable &scratch) {
+    Job job(operation, variant, x, axis, y, m, s, mask, sink, scale);
+    cuda::RowsArguments &arguments = job.arguments();
+    arguments.stream = reinterpret_cast<cuda::Stream>(stream);
+    nb::object held;
+    if (const std::size_t bytes = cuda::rows_workspace(arguments)) {
+        held = scratch(bytes);
+        arguments.workspace = nb::cast<const Array &>(held).data();
+    }
+    int error = 0;
+    {
+        const nb::gil_scoped_release released;
+        const cuda::OnDevice device(x.device());
+        error = device.error() ? device.error() : cuda::launch_rows(arguments);
+    }
+    check(error, "launching " + operation + "/" + variant);
+}
+
+} // namespace
+
+void add_rows(nb::module_ &module) {
+    module.def("rows", &rows, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+               nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
+               nb::arg(), nb::arg());
+}
+
+} // namespace fastsoftmax::python
