@@ -130,12 +130,12 @@ class Kernel:
         return found
 
     def _components(self, among: set[int], entry: int) -> list[set[int]]:
-        """Find sets of blocks that lead to each other, two at least."""
+        """Find sets of blocks that lead to each other; not the jump to itself that ends code."""
         ahead = {n: self._reached(n, among, entry) for n in among}
         parts, seen = [], set[int]()
         for n in sorted(among):
             part = {to for to in ahead[n] if n in ahead[to]}
-            if n not in seen and len(part) > 1:
+            if n not in seen and part and (len(part) > 1 or len(self.blocks[n]) > 1):
                 parts.append(part)
             seen |= part
         return parts
