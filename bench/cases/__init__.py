@@ -3,6 +3,7 @@
 from study import Case
 
 from cases import (
+    cuda,
     error,
     heinsen,
     int8,
@@ -15,5 +16,17 @@ from cases import (
     update,
 )
 
-MODULES = (update, rows, error, peers, topk, int8, int8_error, int8_peers, int8_threads, heinsen)
+MODULES = (
+    update,
+    rows,
+    error,
+    peers,
+    topk,
+    int8,
+    int8_error,
+    int8_peers,
+    int8_threads,
+    heinsen,
+    cuda,
+)
 CASES: dict[str, Case] = {module.CASE.name: module.CASE for module in MODULES}
