@@ -124,12 +124,27 @@ class Call:
         except (BufferError, TypeError) as error:
             raise TypeError(f"{name} can't be seen through DLPack: {error}") from None
 
+    def native(self, dtype: str) -> Any:
+        """Name of a dtype as the library of the logits has it."""
+        return self.logits.dtype if dtype == self.x.dtype else self.library.dtype(dtype)
+
     def new(self, shape: tuple[int, ...], dtype: str) -> tuple[Any, Any]:
         """Make an array for results: the caller's, and as the extension module sees it."""
-        same = dtype == self.x.dtype
-        native = self.logits.dtype if same else self.library.dtype(dtype)
-        made = self.library.empty(shape, native)
+        made = self.library.empty(shape, self.native(dtype))
         return made, self.seen(made, "a result")
+
+    def along_axis(self, array: Any) -> bool:
+        """Whether elements of a row are neighbours, as kernels need them."""
+        return bool(array.shape[self.axis] <= 1 or array.strides[self.axis] == 1)
+
+    def take_rows(self) -> None:
+        """Copy logits whose rows aren't contiguous."""
+        if not self.along_axis(self.x):
+            self.copy_logits()
+
+    def copy_logits(self) -> None:
+        """Go on with a copy."""
+        self.x = self.seen(self.library.copy_rows(self.logits, self.axis), "a copy")
 
     def scratch(self, size: int) -> Any:
         """Bytes for a kernel to work in; reused by the library once the stream is done."""
@@ -150,9 +165,7 @@ class Call:
                 f"{describe(mask)} of {_dtype(array, mask)}"
             )
         check_fits(array.shape, "mask", self.x.shape, "logits have")
-        if array.dtype != "bool" and (array.dtype == "float64") != (self.computed == "float64"):
-            return self.cast(mask, self.computed)
-        return array
+        return array if array.dtype in ("bool", self.computed) else self.cast(mask, self.computed)
 
     def sink(self, sink: Any) -> Any:
         """See a sink as floats of the type that the logits are computed in."""
@@ -169,8 +182,17 @@ class Call:
         check_fits(array.shape, "sink", self.rows, "logits without the axis have")
         return array if array.dtype == self.computed else self.cast(sink, self.computed)
 
-    def out(self, out: Any) -> tuple[Any, Any]:
-        """See `out` as an array that can take the result."""
+    def result(self, out: Any) -> tuple[Any, Any]:
+        """Array for a result of the shape of the logits: `out`, or one to be copied there."""
+        target = None if out is None else self._checked_out(out)
+        if target is not None and self.along_axis(target):
+            if self.x.overlaps(target) and not self.x.same_layout(target):
+                self.copy_logits()
+            return out, target
+        made = self.library.empty_rows(self.x.shape, self.logits.dtype, self.axis)
+        return made, self.seen(made, "a result")
+
+    def _checked_out(self, out: Any) -> Any:
         array = self.seen(out, "out")
         if array.dtype != self.x.dtype:
             raise TypeError(f"out has dtype {array.dtype}; the result is {self.x.dtype}")
@@ -178,15 +200,13 @@ class Call:
             raise ValueError(f"out has shape {array.shape}; the result has {self.x.shape}")
         if not array.distinct:
             raise ValueError("elements of out share memory; pass an array that isn't broadcast")
-        if self.x.overlaps(array) and not self.x.same_layout(array):
-            self.x = self.seen(self.library.copy(self.logits), "a copy")
-        return out, array
+        return array
 
     def apart(self, operand: Any, value: Any, out: Any) -> Any:
         """See a copy of `value` where the result would be written over it before it is read."""
         if operand is None or not operand.overlaps(out):
             return operand
-        return self.cast(self.library.copy(value), operand.dtype)
+        return self.cast(self.library.copy_rows(value, len(value.shape) - 1), operand.dtype)
 
     def launch(self, y: Any, m: Any, s: Any, mask: Any, sink: Any, scale: float) -> None:
         """Enqueue the kernel, if there is anything to write."""
@@ -216,11 +236,14 @@ def mapped(
     factor = checked_scale(scale)
     with call.library.using(call.stream):
         keep, more = call.mask(mask), call.sink(sink)
-        result, y = call.new(call.x.shape, call.x.dtype) if out is None else call.out(out)
-        if out is not None:
+        call.take_rows()
+        result, y = call.result(out)
+        if result is out:  # what would be read after it is written over is copied first
             keep, more = call.apart(keep, mask, y), call.apart(more, sink, y)
         call.launch(y, None, None, keep, more, factor)
-    return result
+        if out is not None and result is not out:
+            out[...] = result
+    return result if out is None else out
 
 
 def reduced(
@@ -240,6 +263,7 @@ def reduced(
     factor = checked_scale(scale)
     with call.library.using(call.stream):
         keep, more = call.mask(mask), call.sink(sink)
+        call.take_rows()
         m, first = call.new(call.rows, call.computed)
         s, second = call.new(call.rows, call.computed) if op == "normalizer" else (None, None)
         call.launch(None, first, second, keep, more, factor)

@@ -42,9 +42,23 @@ class Library:
         """`array` in another dtype."""
         return self.namespace.astype(array, dtype)
 
-    def copy(self, array: Any) -> Any:
-        """Another array with the same values."""
-        return self.namespace.asarray(array, copy=True)
+    def permuted(self, array: Any, axes: tuple[int, ...]) -> Any:
+        """View of `array` with its dimensions in another order."""
+        return self.namespace.permute_dims(array, axes)
+
+    def empty_rows(self, shape: tuple[int, ...], dtype: Any, axis: int) -> Any:
+        """Array to be written, whose elements along `axis` are neighbours."""
+        order = [i for i in range(len(shape)) if i != axis] + [axis] * bool(shape)
+        made = self.empty(tuple(shape[i] for i in order), dtype)
+        if order == sorted(order):
+            return made
+        return self.permuted(made, tuple(order.index(i) for i in range(len(shape))))
+
+    def copy_rows(self, array: Any, axis: int) -> Any:
+        """Copy of `array`, whose elements along `axis` are neighbours."""
+        made = self.empty_rows(tuple(array.shape), array.dtype, axis)
+        made[...] = array
+        return made
 
 
 class Torch(Library):
@@ -66,9 +80,9 @@ class Torch(Library):
         """`array` in another dtype."""
         return array.to(dtype)
 
-    def copy(self, array: Any) -> Any:
-        """Another tensor with the same values."""
-        return array.clone()
+    def permuted(self, array: Any, axes: tuple[int, ...]) -> Any:
+        """View of `array` with its dimensions in another order."""
+        return array.permute(axes)
 
 
 class CuPy(Library):
@@ -98,9 +112,9 @@ class CuPy(Library):
         """`array` in another dtype."""
         return array.astype(dtype)
 
-    def copy(self, array: Any) -> Any:
-        """Another array with the same values."""
-        return array.copy()
+    def permuted(self, array: Any, axes: tuple[int, ...]) -> Any:
+        """View of `array` with its dimensions in another order."""
+        return array.transpose(axes)
 
 
 def library_of(array: Any, name: str) -> Library:

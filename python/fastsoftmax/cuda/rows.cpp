@@ -74,6 +74,8 @@ class Job {
         const bool maps = arguments_.operation == cuda::RowsOperation::online ||
                           arguments_.operation == cuda::RowsOperation::log_softmax;
         const bool both = arguments_.operation == cuda::RowsOperation::normalizer;
+        require(neighbours(arguments_.x_at) && (!y || neighbours(arguments_.y_at)),
+                "elements of a row aren't neighbours");
         require((y != nullptr) == maps && (m == nullptr) == maps && (s != nullptr) == both,
                 "these aren't the results of that operation");
     }
@@ -82,6 +84,8 @@ class Job {
   private:
     bool wide() const { return arguments_.dtype == cuda::Dtype::float64; }
     cuda::Dtype computed() const { return wide() ? cuda::Dtype::float64 : cuda::Dtype::float32; }
+
+    bool neighbours(const cuda::Strided &at) const { return arguments_.n <= 1 || at.step == 1; }
 
     template <class Pointer>
     void add(const Array &array, bool has_axis, Pointer &pointer, cuda::Strided &at) {
@@ -96,19 +100,15 @@ class Job {
                                                          : cuda::Mask::add;
         if (!mask)
             return;
-        if (arguments_.mask_kind == cuda::Mask::add) {
-            require(mask->floats().has_value() &&
-                        (mask->floats() == cuda::Dtype::float64) == wide(),
-                    "mask has another dtype");
-            arguments_.mask_dtype = *mask->floats();
-        }
+        require(arguments_.mask_kind == cuda::Mask::keep || mask->floats() == computed(),
+                "mask has another dtype");
         add(*mask, true, arguments_.mask, arguments_.mask_at);
     }
 
     void finish() {
         if (!rows_.merge(cuda::max_outer))
             throw std::invalid_argument("more dimensions than " + std::to_string(cuda::max_outer) +
-                                        " that can't be merged: make the logits contiguous");
+                                        " that can't be merged: make them contiguous");
         arguments_.dims = rows_.dims();
         for (int i = 0; i < rows_.dims(); ++i) {
             arguments_.extent[i] = rows_.extent(i);

@@ -76,6 +76,10 @@ void add_array(nb::module_ &module) {
                      [](const Array &array) {
                          return each_dimension(array, [&](auto i) { return array.extent(i); });
                      })
+        .def_prop_ro("strides",
+                     [](const Array &array) {
+                         return each_dimension(array, [&](auto i) { return array.stride(i); });
+                     })
         .def("overlaps", &Array::overlaps)
         .def("same_layout", &Array::same_layout);
     module.def("kernels", &kernel_dicts);
