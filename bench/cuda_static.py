@@ -22,6 +22,7 @@ from pathlib import Path
 import sass
 
 ROOT = Path(__file__).resolve().parents[1]
+KERNELS = ROOT / "cuda"  # by name: a folder
 
 # Lanes a clock and SM. CUDA C++ Programming Guide, "Arithmetic Instructions: throughput of native
 # arithmetic instructions" (compute capability 9.0 and 10.0 agree here); loads and stores: 32 lanes.
@@ -153,7 +154,7 @@ def compile_one(source: Path, arch: str, folder: Path) -> tuple[Path, str]:
     """Compile a launcher; return its cubin and what ptxas told."""
     cubin = folder / f"{source.stem}.{arch}.cubin"
     flags = ["-std=c++20", "-fmad=false", f"-arch=sm_{arch}", "-cubin", "-Xptxas=-v", "-w"]
-    include = [f"-I{path}" for path in (ROOT / "cuda", ROOT / "cpp", folder)]
+    include = [f"-I{path}" for path in (KERNELS, ROOT / "cpp", folder)]
     done = subprocess.run(
         [tool("nvcc"), *flags, *include, source, "-o", cubin], capture_output=True, text=True
     )
@@ -196,7 +197,7 @@ def plain(mangled: list[str]) -> list[str]:
 
 def reports(archs: list[str]) -> dict[str, list[Report]]:
     """Compile everything for each architecture and look at it."""
-    sources = sorted((ROOT / "cuda").glob("*.cu"))
+    sources = sorted(KERNELS.glob("*.cu"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         generate = ROOT / "cpp" / "surrogates" / "generate.py"

@@ -21,6 +21,7 @@ from generator_run import SHIPPED_TEXT, generate
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTCUDA = ROOT / "tests" / "hostcuda"
+KERNELS = ROOT / "cuda"  # by name: a folder
 
 #: Kinds of builds and their flags.
 BUILDS = {
@@ -79,7 +80,7 @@ def flags(build: str) -> list[str]:
     """Give the flags of every file. The host fuses multiply and add where it can, as a device."""
     include = [
         f"-I{path}"
-        for path in (ROOT / "cpp", ROOT / "cpp/api", ROOT / "cuda", HOSTCUDA, generated(build))
+        for path in (ROOT / "cpp", ROOT / "cpp/api", KERNELS, HOSTCUDA, generated(build))
     ]
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"
     if (toolkit / "vector_types.h").exists():

@@ -23,7 +23,7 @@ SIGNATURES = {
     "normalizer": f"({ADAPTING}, threads=None, stream=None, isa=None)",
     "logsumexp": f"({ADAPTING}, threads=None, stream=None, isa=None)",
     "topk": "(logits, k, *, axis=-1, scale=1.0, mask=None, threads=None, isa=None)",
-    "scan": "(logits, variant='exact', *, axis=-1, threads=None, isa=None)",
+    "scan": "(logits, variant='exact', *, axis=-1, threads=None, stream=None, isa=None)",
     "kernels": "()",
     "variants": "(op='online')",
     "isas": "(op=None, *, all=False)",

@@ -152,6 +152,21 @@ def test_every_kernel(hostcuda: Any) -> None:
     assert ran >= len(functions)
 
 
+def test_scan(hostcuda: Any) -> None:
+    """Every variant of the recurrence, with the axis first, last, and in an order to be copied."""
+    alone = {row["variant"] for row in hostcuda.kernels()} - set(fs.variants("scan"))
+    names = [row["variant"] for row in hostcuda.kernels() if row["op"] == "scan"]
+    assert len(names) >= len(fs.variants("scan"))
+    for variant in names:
+        same = "exact" if variant in alone else variant
+        for x, axis in ((X, -1), (X, 0), (X[:, ::2], 1)):
+            got, wanted = fs.scan(Fake(x), variant, axis=axis), fs.scan(x, same, axis=axis)
+            for result, exact in zip(got, wanted, strict=True):
+                assert np.allclose(result.data, exact, rtol=3e-5, atol=3e-5), variant
+    with pytest.raises(TypeError, match="scan takes float32 on CUDA, not float16"):
+        fs.scan(Fake(X.astype(np.float16)))
+
+
 def test_out(hostcuda: Any) -> None:
     """`out` comes back written: itself, the logits, or what overlaps them or the mask."""
     wanted = fs.online(X)

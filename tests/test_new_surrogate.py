@@ -21,7 +21,7 @@ NEEDED = (
     "README.md",
     "LICENSE",
     "cpp",
-    "cuda",
+    "cuda",  # by name: a folder
     "python",
     "bench",
     "tests",

@@ -148,4 +148,9 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return tables
 
 
-CASE = Case("cuda", "kernels on a CUDA device beside torch and a copy", ("online",), run)
+CASE = Case(
+    "cuda",  # by name: the case
+    "kernels on a CUDA device beside torch and a copy",
+    ("online",),
+    run,
+)

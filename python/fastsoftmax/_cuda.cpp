@@ -6,4 +6,5 @@ NB_MODULE(_cuda, module) {
     using namespace fastsoftmax::python;
     add_array(module);
     add_rows(module);
+    add_scan(module);
 }

@@ -9,6 +9,7 @@ class Array:
     device_type: int
     device: int
     distinct: bool
+    columns: bool
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     def __init__(self, array: object) -> None: ...
@@ -17,6 +18,9 @@ class Array:
 
 def kernels() -> list[dict[str, Any]]: ...
 def devices() -> tuple[list[tuple[str, tuple[int, int]]], str]: ...
+def scan(
+    variant: str, x: Array, m: Array, s: Array, threads: int, ahead: bool, stream: int
+) -> None: ...
 def rows(
     op: str,
     variant: str,

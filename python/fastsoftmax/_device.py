@@ -272,6 +272,27 @@ def reduced(
         return (m if call.computed == call.x.dtype else call.library.cast(m, logits.dtype),)
 
 
+SCAN_THREADS = 64  #: of a block: a multiprocessor takes many blocks, and few sequences spread
+
+
+def scan(
+    logits: Any, variant: Any, axis: Any, threads: Any, isa: Any, stream: Any
+) -> tuple[Any, Any]:
+    """Call `scan`; threads that are neighbours read neighbours, so the axis comes first."""
+    call = Call("scan", logits, variant, axis, threads, isa, stream)
+    if call.x.dtype != call.computed:
+        raise TypeError(f"scan takes {call.computed} on CUDA, not {call.x.dtype}")
+    with call.library.using(call.stream):
+        columns = call.x
+        if call.axis > 0 or not columns.columns:
+            columns = call.seen(call.library.copy_columns(logits, call.axis), "a copy")
+        m, first = call.new(call.rows, call.computed)
+        s, second = call.new(call.rows, call.computed)
+        if 0 not in call.rows:
+            call.cuda.scan(call.variant, columns, first, second, SCAN_THREADS, True, call.stream)
+    return m, s
+
+
 def kernels() -> list[dict[str, Any]]:
     """Rows of the table for CUDA; none where it wasn't built."""
     cuda = built()

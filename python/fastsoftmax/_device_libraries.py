@@ -60,6 +60,13 @@ class Library:
         made[...] = array
         return made
 
+    def copy_columns(self, array: Any, axis: int) -> Any:
+        """Copy of `array` in C order with `axis` in front."""
+        order = (axis, *(i for i in range(len(array.shape)) if i != axis))
+        made = self.empty(tuple(array.shape[i] for i in order), array.dtype)
+        made[...] = self.permuted(array, order)
+        return made
+
 
 class Torch(Library):
     """PyTorch."""

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from numpy.typing import NDArray
-
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_array, checked_axis, checked_threads
 from fastsoftmax._calls import check_names, finished
+from fastsoftmax._containers import on_device
 
 
 def scan(
-    logits: NDArray[Any],
+    logits: Any,
     variant: str = "exact",
     *,
     axis: int = -1,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> tuple[Any, Any]:
     """Compute the state (m, s) by the recurrence, one logit after another, for study.
@@ -26,8 +26,8 @@ def scan(
 
     Parameters
     ----------
-    logits, axis, threads
-        As in `online`; float32 and float64 only.
+    logits, axis, threads, stream
+        As in `online`; NumPy arrays of float32 and float64, or arrays of float32 on a CUDA device.
     variant : str
         One of ``variants("scan")``.
     isa : str, optional
@@ -54,8 +54,14 @@ def scan(
     >>> float(m)
     1.0
     """
-    result = _core.scan(logits, variant, axis, threads, isa)
+    result: Any = False
+    if stream is None:
+        result = _core.scan(logits, variant, axis, threads, isa)
     if result is False:
+        if on_device(logits, stream):
+            from fastsoftmax import _device
+
+            return _device.scan(logits, variant, axis, threads, isa, stream)
         x = checked_array(logits)
         check_names(variant, isa)
         axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)

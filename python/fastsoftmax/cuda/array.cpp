@@ -81,6 +81,16 @@ bool Array::distinct() const {
     return true;
 }
 
+std::int64_t Array::side_by_side(std::size_t first) const {
+    std::int64_t count = 1;
+    for (std::size_t i = dimensions(); i-- > first;) {
+        if (extent(i) != 1 && stride(i) != count)
+            return -1;
+        count *= extent(i);
+    }
+    return count;
+}
+
 Rows::Rows(const Array &x, std::ptrdiff_t axis) : axis_(static_cast<std::size_t>(axis)) {
     for (std::size_t i = 0; i < x.dimensions(); ++i) {
         shape_.push_back(x.extent(i));
@@ -136,6 +146,11 @@ void check(int error, const std::string &what) {
         throw std::runtime_error(what + " failed: " + cuda::error_name(error) + ", " +
                                  cuda::error_text(error) +
                                  " (built for " FS_CUDA_ARCHITECTURES ")");
+}
+
+void require(bool condition, const char *what) {
+    if (!condition)
+        throw std::invalid_argument(what);
 }
 
 } // namespace fastsoftmax::python

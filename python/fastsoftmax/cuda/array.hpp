@@ -1,6 +1,7 @@
 // Arrays as DLPack hands them over, and how operands of one shape share their rows.
 #pragma once
 #include "api.hpp"
+#include "device.hpp"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -37,6 +38,9 @@ class Array {
     bool same_layout(const Array &other) const;
     /// Whether no element lies where another does: a result must be so.
     bool distinct() const;
+    /// How many elements the dimensions from `first` on have, if they lie side by side in C order;
+    /// else -1.
+    std::int64_t side_by_side(std::size_t first) const;
 
   private:
     std::pair<std::uintptr_t, std::uintptr_t> reach() const;
@@ -76,5 +80,18 @@ class Rows {
 
 /// Raises RuntimeError, with what failed and why, unless `error` is 0.
 void check(int error, const std::string &what);
+/// Raises ValueError unless `condition` holds: Python has checked it in words.
+void require(bool condition, const char *what);
+
+/// Calls a launcher on a device, without the GIL, and raises its error.
+template <class F> void launch(int device, const std::string &what, const F &launcher) {
+    int error = 0;
+    {
+        const nb::gil_scoped_release released;
+        const cuda::OnDevice here(device);
+        error = here.error() ? here.error() : launcher();
+    }
+    check(error, "launching " + what);
+}
 
 } // namespace fastsoftmax::python

@@ -7,4 +7,6 @@ namespace fastsoftmax::python {
 void add_array(nanobind::module_ &module); // table.cpp: arrays, kernels and devices
 void add_rows(nanobind::module_ &module);  // rows.cpp: operations on rows of floats
 
+void add_scan(nanobind::module_ &module); // scan.cpp: the recurrence
+
 } // namespace fastsoftmax::python

@@ -1,7 +1,6 @@
 // Operations on rows of floats. Python has checked and worded everything; what a launcher relies on
 // is checked again, so that nothing else can be launched.
 #include "array.hpp"
-#include "device.hpp"
 #include "module.hpp"
 
 #include <nanobind/stl/string.h>
@@ -21,23 +20,14 @@ cuda::RowsOperation operation_of(const std::string &name) {
     throw std::invalid_argument("no operation is called " + name);
 }
 
-void require(bool condition, const char *what) {
-    if (!condition)
-        throw std::invalid_argument(what);
-}
-
 /// A result with one value for each row, in C order.
 void *values_of_rows(const Array *array, const Rows &rows, bool wide) {
     if (!array)
         return nullptr;
-    std::int64_t count = 1, extents = 1;
-    for (std::size_t i = array->dimensions(); i-- > 0;) {
-        require(array->extent(i) == 1 || array->stride(i) == count, "values aren't in C order");
-        count *= array->extent(i);
-    }
+    std::int64_t count = 1;
     for (int i = 0; i < rows.dims(); ++i)
-        extents *= rows.extent(i);
-    require(count == extents, "there isn't a value for each row");
+        count *= rows.extent(i);
+    require(array->side_by_side(0) == count, "there isn't a value for each row, side by side");
     require(array->floats() == (wide ? cuda::Dtype::float64 : cuda::Dtype::float32),
             "values have another dtype");
     return array->data();
@@ -136,13 +126,7 @@ void rows(const std::string &operation, const std::string &variant, const Array 
         held = scratch(bytes);
         arguments.workspace = nb::cast<const Array &>(held).data();
     }
-    int error = 0;
-    {
-        const nb::gil_scoped_release released;
-        const cuda::OnDevice device(x.device());
-        error = device.error() ? device.error() : cuda::launch_rows(arguments);
-    }
-    check(error, "launching " + operation + "/" + variant);
+    launch(x.device(), operation + "/" + variant, [&] { return cuda::launch_rows(arguments); });
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 // Arrays as Python sees them, what was compiled, and what runs here.
+#include "api_scan.hpp"
 #include "array.hpp"
-#include "device.hpp"
 #include "module.hpp"
 
 #include <nanobind/stl/string.h>
@@ -43,6 +43,7 @@ void add_kernels(nb::list &all, const cuda::Kernels &kernels) {
 nb::list kernel_dicts() {
     nb::list all;
     add_kernels(all, cuda::rows_kernels());
+    add_kernels(all, cuda::scan_kernels());
     return all;
 }
 
@@ -72,6 +73,7 @@ void add_array(nb::module_ &module) {
         .def_prop_ro("device_type", &Array::device_type)
         .def_prop_ro("device", &Array::device)
         .def_prop_ro("distinct", &Array::distinct)
+        .def_prop_ro("columns", [](const Array &array) { return array.side_by_side(1) >= 0; })
         .def_prop_ro("shape",
                      [](const Array &array) {
                          return each_dimension(array, [&](auto i) { return array.extent(i); });
