@@ -1,0 +1,206 @@
+// HCCS on a GPU: common/hccs.hpp has the formulas, int8_rows.cuh the passes.
+//
+// Logits are taken as unsigned bytes x (128 added), m their maximum. Four are clamped at once, from
+// below, which takes five instructions and saves the difference from m:
+//
+//   c = max(x, max(m - Dmax, 0))     s = (B - S m) + S c     Z = count (B - S m) + S sum(c)
+//
+// all modulo 2^32, which loses nothing: s and Z are within 31 bits. Results:
+//   i16   s q fits 16 bits, so one product serves two elements
+//   i8    2 s q has the result in its third byte (`clb` limits s first, to the last s whose result
+//         is below 256; steps of results are at most 1 there); where 2 S q is below 2^16 a dot
+//         product of two finds it without extracting c
+//   wide  p = (umulhi(s << 16, R) + 2^(h - 1)) >> h, h = ceil(log2 Z),
+//         R = floor(full 2^(16 + h) / Z) + 1
+// The last is exact: R is too large by at most 1, so by less than 2^15 / 2^(16 + h) <= 1 / 2Z in p,
+// and p's fractions are multiples of 1 / 2Z.
+//
+// Quotients are estimated by the special-function unit and corrected by their remainder.
+// Cost: bench/cuda_static.py counts it. Bound: the bits are those of the formulas. Edges: a row
+// without elements that take part gives 0.
+// Rejected: min(m - x, Dmax), one instruction more; a float per element and an exact remainder for
+// `wide` as on the CPU, eight instructions where this takes five.
+#pragma once
+#include "api_int8.hpp"
+#include "packed.cuh"
+
+#include "common/hccs.hpp"
+
+namespace fastsoftmax::cuda {
+
+/// floor(dividend / z), dividend below 2^24, if that is below 2^20; else large.
+FS_DEVICE int exact_ratio(int dividend, int z) {
+    int q = static_cast<int>(static_cast<float>(dividend) * rcp(static_cast<float>(z)));
+    const int rest = dividend - q * z;
+    q -= rest < 0;
+    return q + (rest >= z);
+}
+
+/// floor(full * 2^(16 + h) / z) + 1, for 2^(h - 1) < z <= 2^h.
+FS_DEVICE unsigned wide_reciprocal(unsigned full, unsigned z, int h) {
+    constexpr float below = 1.0f - 0x1p-20f; // more than the estimates are off by
+    const float inverse = rcp(static_cast<float>(z)) * below;
+    const float scale = __builtin_bit_cast(float, (127 + 16 + h) << 23);
+    const auto first = static_cast<unsigned>(static_cast<float>(full) * scale * inverse);
+    std::uint64_t rest = (std::uint64_t{full} << (16 + h)) - std::uint64_t{first} * z;
+    const auto second = static_cast<unsigned>(static_cast<float>(rest) * inverse);
+    rest -= std::uint64_t{second} * z;
+    return first + second + (rest >= z ? 2 : 1);
+}
+
+FS_DEVICE int hccs_quotient(HccsMode mode, int z) {
+    if (mode == HccsMode::i16_div)
+        return exact_ratio(32767, z);
+    if (mode == HccsMode::i16_clb)
+        return hccs::i16_clb::quotient(z);
+    if (mode == HccsMode::i8_div)
+        return min(exact_ratio(255 << 15, z), 32767);
+    return hccs::i8_clb::quotient(z);
+}
+
+struct HccsParameters {
+    HccsHead head;
+    const HccsHead *heads;
+    HccsMode mode;
+};
+
+/// Limits: whether results may have to be cut to the largest that fits.
+template <HccsScaling scaling, bool Limits, class Result> class HccsMethod {
+    static constexpr unsigned full = sizeof(Result) == 1 ? 255 : 32767;
+
+  public:
+    using Out = Result;
+    using Parameters = HccsParameters;
+    using Weights = unsigned; ///< four clamped logits
+    static constexpr int pieces = 8;
+
+    FS_DEVICE HccsMethod(const Parameters &p, unsigned group)
+        : mode_(p.mode), head_(p.heads ? p.heads[group] : p.head) {}
+
+    /// Of one row: a factor, and the largest score that it may be used on.
+    struct Scale {
+        unsigned factor, limit;
+        FS_DEVICE Scale from_lane(int lane, int lanes) const {
+            return {__shfl_sync(~0u, factor, lane, lanes),
+                    scaling == HccsScaling::shifted && Limits ? __shfl_sync(~0u, limit, lane, lanes)
+                                                              : limit};
+        }
+    };
+    FS_DEVICE Scale scale_of(unsigned total) const {
+        const int z = static_cast<int>(total);
+        if constexpr (scaling == HccsScaling::nearest)
+            return {wide_reciprocal(full, total, ceil_log2(z)), 0};
+        else {
+            const auto q = static_cast<unsigned>(hccs_quotient(mode_, z));
+            const bool limits = scaling == HccsScaling::shifted && Limits && z >= 256;
+            return {q, limits
+                           ? static_cast<unsigned>(exact_ratio((1 << 23) - 1, static_cast<int>(q)))
+                           : 32767u};
+        }
+    }
+
+    /// Of one row, whose maximum is known.
+    class Row {
+        RaisedBytes clamp_{0};
+        unsigned base_ = 0, slope_ = 0, limit_ = 0, factor_ = 0;
+        int shift_ = 0;
+
+      public:
+        Row() = default;
+        FS_DEVICE Row(const HccsMethod &method, unsigned m)
+            : clamp_(lowest(method, m)), base_(static_cast<unsigned>(method.head_.B) -
+                                               static_cast<unsigned>(method.head_.S) * m),
+              slope_(static_cast<unsigned>(method.head_.S)) {}
+
+        FS_DEVICE Weights weigh(unsigned x) const { return clamp_(x); }
+        FS_DEVICE static unsigned add(unsigned sum, Weights c) { return plus_bytes(sum, c); }
+
+        /// Z, from the sum over all places: `count` take part, `others` are as if x were 0.
+        FS_DEVICE unsigned total(const HccsMethod &method, unsigned m, std::uint64_t sum,
+                                 std::int64_t count, std::int64_t others) const {
+            const unsigned c =
+                static_cast<unsigned>(sum) - static_cast<unsigned>(others) * lowest(method, m);
+            const unsigned z = static_cast<unsigned>(count) * base_ + slope_ * c;
+            return max(z, 1u);
+        }
+        FS_DEVICE void scale_by(const Scale &scale, unsigned total) {
+            factor_ = scale.factor;
+            limit_ = scale.limit;
+            if constexpr (scaling == HccsScaling::nearest) {
+                shift_ = ceil_log2(static_cast<int>(total));
+                limit_ = 1u << shift_ >> 1;
+                base_ = opaque(base_ << 16);
+                slope_ = opaque(slope_ << 16);
+            } else if constexpr (scaling == HccsScaling::low_half) {
+                base_ = opaque(base_ * factor_ * 0x10001);
+                slope_ = opaque(slope_ * factor_);
+            } else if constexpr (Limits)
+                factor_ *= 2;
+            else {
+                base_ = opaque(base_ * factor_ * 2);
+                slope_ = opaque(slope_ * factor_ * 2);
+            }
+        }
+
+        /// Sixteen results in four or eight registers.
+        FS_DEVICE void results(const Weights (&c)[4], unsigned *to) const {
+            if (scaling != HccsScaling::shifted || Limits || slope_ < 65536)
+                each<true>(c, to);
+            else
+                each<false>(c, to);
+        }
+
+      private:
+        static FS_DEVICE unsigned lowest(const HccsMethod &method, unsigned m) {
+            const int edge = static_cast<int>(m) - method.head_.Dmax;
+            return static_cast<unsigned>(max(edge, 0));
+        }
+        static FS_DEVICE unsigned limited(unsigned pair) {
+            return Limits ? min_words(pair, 0x7fff7fffu) : pair;
+        }
+        FS_DEVICE unsigned scaled(unsigned s) const {
+            return Limits ? min(s, limit_) * factor_ : s;
+        }
+        template <bool Narrow> FS_DEVICE void each(const Weights (&c)[4], unsigned *to) const {
+#pragma unroll
+            for (int j = 0; j < 4; ++j)
+                if constexpr (scaling == HccsScaling::low_half) {
+                    to[2 * j] = limited(low_pair(c[j]) * slope_ + base_);
+                    to[2 * j + 1] = limited(high_pair(c[j]) * slope_ + base_);
+                } else if constexpr (scaling == HccsScaling::shifted)
+                    to[j] =
+                        third_bytes(scaled(line<Narrow, 0>(c[j])), scaled(line<Narrow, 1>(c[j])),
+                                    scaled(line<Narrow, 2>(c[j])), scaled(line<Narrow, 3>(c[j])));
+                else
+                    exact(c[j], to + j * static_cast<int>(sizeof(Out)));
+        }
+        FS_DEVICE void exact(unsigned c, unsigned *to) const {
+            const unsigned a = nearest(line<false, 0>(c)), b = nearest(line<false, 1>(c));
+            const unsigned d = nearest(line<false, 2>(c)), e = nearest(line<false, 3>(c));
+            if constexpr (sizeof(Out) == 1)
+                to[0] = bottom_bytes(a, b, d, e);
+            else {
+                to[0] = permuted(a, b, 0x5410);
+                to[1] = permuted(d, e, 0x5410);
+            }
+        }
+        template <bool Narrow, int I> FS_DEVICE unsigned line(unsigned c) const {
+            if constexpr (Narrow)
+                return plus_product<I>(base_, slope_, c);
+            else
+                return permuted(c, 0, 0x4440 | I) * slope_ + base_;
+        }
+        FS_DEVICE unsigned nearest(unsigned s) const {
+            return (__umulhi(s, factor_) + limit_) >> shift_;
+        }
+    };
+
+  private:
+    friend class Row;
+    static FS_DEVICE int ceil_log2(int z) { return 32 - __clz(z - 1); }
+
+    HccsMode mode_;
+    HccsHead head_;
+};
+
+} // namespace fastsoftmax::cuda
