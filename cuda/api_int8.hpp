@@ -38,11 +38,12 @@ void fill_exp_factors(ExpFactors &factors, double scale);
 enum class HccsMode : int { i16_div, i16_clb, i8_div, i8_clb, wide };
 enum class ExpTable : int { u8, u16 };
 
-/// Number of a mode or table, or -1: the names are those of int8_kernels().
+/// Number of a mode or table, or -1: the names are those of hccs_kernels(), operation `hccs`, and
+/// exp_table_kernels(), operation `int8`.
 int hccs_mode(const char *name);
 int exp_table(const char *name);
-/// What the int8 kernels promise: operations `hccs` and `int8`.
-Kernels int8_kernels();
+Kernels hccs_kernels();
+Kernels exp_table_kernels();
 
 /// Parameters: `heads`, as many as there are groups, on the device; or, without, `head` for all.
 int launch_hccs(const Int8Arguments &arguments, HccsMode mode, const HccsHead &head,

@@ -15,48 +15,15 @@
 // The last is exact: R is too large by at most 1, so by less than 2^15 / 2^(16 + h) <= 1 / 2Z in p,
 // and p's fractions are multiples of 1 / 2Z.
 //
-// Quotients are estimated by the special-function unit and corrected by their remainder.
-// Cost: bench/cuda_static.py counts it. Bound: the bits are those of the formulas. Edges: a row
+// Cost: i8+div takes 6.6 instructions an element in rows of 128 or more (sm_90). Bound: the bits are those of the formulas. Edges: a row
 // without elements that take part gives 0.
 // Rejected: min(m - x, Dmax), one instruction more; a float per element and an exact remainder for
 // `wide` as on the CPU, eight instructions where this takes five.
 #pragma once
-#include "api_int8.hpp"
+#include "hccs_quotient.cuh"
 #include "packed.cuh"
 
-#include "common/hccs.hpp"
-
 namespace fastsoftmax::cuda {
-
-/// floor(dividend / z), dividend below 2^24, if that is below 2^20; else large.
-FS_DEVICE int exact_ratio(int dividend, int z) {
-    int q = static_cast<int>(static_cast<float>(dividend) * rcp(static_cast<float>(z)));
-    const int rest = dividend - q * z;
-    q -= rest < 0;
-    return q + (rest >= z);
-}
-
-/// floor(full * 2^(16 + h) / z) + 1, for 2^(h - 1) < z <= 2^h.
-FS_DEVICE unsigned wide_reciprocal(unsigned full, unsigned z, int h) {
-    constexpr float below = 1.0f - 0x1p-20f; // more than the estimates are off by
-    const float inverse = rcp(static_cast<float>(z)) * below;
-    const float scale = __builtin_bit_cast(float, (127 + 16 + h) << 23);
-    const auto first = static_cast<unsigned>(static_cast<float>(full) * scale * inverse);
-    std::uint64_t rest = (std::uint64_t{full} << (16 + h)) - std::uint64_t{first} * z;
-    const auto second = static_cast<unsigned>(static_cast<float>(rest) * inverse);
-    rest -= std::uint64_t{second} * z;
-    return first + second + (rest >= z ? 2 : 1);
-}
-
-FS_DEVICE int hccs_quotient(HccsMode mode, int z) {
-    if (mode == HccsMode::i16_div)
-        return exact_ratio(32767, z);
-    if (mode == HccsMode::i16_clb)
-        return hccs::i16_clb::quotient(z);
-    if (mode == HccsMode::i8_div)
-        return min(exact_ratio(255 << 15, z), 32767);
-    return hccs::i8_clb::quotient(z);
-}
 
 struct HccsParameters {
     HccsHead head;
@@ -77,27 +44,8 @@ template <HccsScaling scaling, bool Limits, class Result> class HccsMethod {
     FS_DEVICE HccsMethod(const Parameters &p, unsigned group)
         : mode_(p.mode), head_(p.heads ? p.heads[group] : p.head) {}
 
-    /// Of one row: a factor, and the largest score that it may be used on.
-    struct Scale {
-        unsigned factor, limit;
-        FS_DEVICE Scale from_lane(int lane, int lanes) const {
-            return {__shfl_sync(~0u, factor, lane, lanes),
-                    scaling == HccsScaling::shifted && Limits ? __shfl_sync(~0u, limit, lane, lanes)
-                                                              : limit};
-        }
-    };
-    FS_DEVICE Scale scale_of(unsigned total) const {
-        const int z = static_cast<int>(total);
-        if constexpr (scaling == HccsScaling::nearest)
-            return {wide_reciprocal(full, total, ceil_log2(z)), 0};
-        else {
-            const auto q = static_cast<unsigned>(hccs_quotient(mode_, z));
-            const bool limits = scaling == HccsScaling::shifted && Limits && z >= 256;
-            return {q, limits
-                           ? static_cast<unsigned>(exact_ratio((1 << 23) - 1, static_cast<int>(q)))
-                           : 32767u};
-        }
-    }
+    using Scale = HccsScale<scaling, Limits>;
+    FS_DEVICE Scale scale_of(unsigned total) const { return Scale::of(mode_, full, total); }
 
     /// Of one row, whose maximum is known.
     class Row {
@@ -127,7 +75,7 @@ template <HccsScaling scaling, bool Limits, class Result> class HccsMethod {
             factor_ = scale.factor;
             limit_ = scale.limit;
             if constexpr (scaling == HccsScaling::nearest) {
-                shift_ = ceil_log2(static_cast<int>(total));
+                shift_ = ceil_log2(total);
                 limit_ = 1u << shift_ >> 1;
                 base_ = opaque(base_ << 16);
                 slope_ = opaque(slope_ << 16);
@@ -197,8 +145,6 @@ template <HccsScaling scaling, bool Limits, class Result> class HccsMethod {
 
   private:
     friend class Row;
-    static FS_DEVICE int ceil_log2(int z) { return 32 - __clz(z - 1); }
-
     HccsMode mode_;
     HccsHead head_;
 };

@@ -59,13 +59,6 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
     }
 
   private:
-    /// f over the lanes of each row.
-    template <class F> FS_DEVICE void butterfly(unsigned (&value)[rows], const F &f) const {
-        for (unsigned distance = call_.lanes / 2; distance; distance /= 2)
-#pragma unroll
-            for (int r = 0; r < rows; ++r)
-                value[r] = f(value[r], __shfl_xor_sync(~0u, value[r], static_cast<int>(distance)));
-    }
     FS_DEVICE void find_maxima(const Sixteen (&x)[rows][Chunks], unsigned (&m)[rows]) const {
 #pragma unroll
         for (int r = 0; r < rows; ++r) {
@@ -75,7 +68,7 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
                 largest.add(x[r][i / 4].word[i % 4]);
             m[r] = largest.value();
         }
-        butterfly(m, [](unsigned a, unsigned b) { return max(a, b); });
+        butterfly(call_.lanes, m, [](unsigned a, unsigned b) { return max(a, b); });
     }
     FS_DEVICE void weigh(const Sixteen (&x)[rows][Chunks], const unsigned (&m)[rows],
                          Weights (&weights)[rows][Chunks][4], unsigned (&sum)[rows]) const {
@@ -89,7 +82,7 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
                 sum[r] = Row::add(sum[r], weights[r][i / 4][i % 4]);
             }
         }
-        butterfly(sum, [](unsigned a, unsigned b) { return a + b; });
+        butterfly(call_.lanes, sum, [](unsigned a, unsigned b) { return a + b; });
     }
     /// How many elements take part.
     template <bool Some, class Kept>
@@ -103,18 +96,7 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
                     used[r] = plus_bytes(used[r], kept[r][i / 4].word[i % 4] & four(1));
         }
         if constexpr (Some)
-            butterfly(used, [](unsigned a, unsigned b) { return a + b; });
-    }
-    /// value[i % rows], without an array in memory.
-    template <int N = rows>
-    static FS_DEVICE unsigned chosen(const unsigned (&value)[rows], unsigned i, int from = 0) {
-        if constexpr (N == 1)
-            return value[from];
-        else {
-            const unsigned low = chosen<N / 2>(value, i, from);
-            const unsigned high = chosen<N / 2>(value, i, from + N / 2);
-            return i & (N / 2) ? high : low;
-        }
+            butterfly(call_.lanes, used, [](unsigned a, unsigned b) { return a + b; });
     }
     FS_DEVICE void scale(const unsigned (&m)[rows], const unsigned (&sum)[rows],
                          const unsigned (&used)[rows], Row (&row)[rows]) const {
@@ -127,7 +109,7 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
         }
         typename Method::Scale by[rows] = {};
         for (unsigned first = 0; first < rows; first += call_.lanes) {
-            const unsigned mine = chosen(total, first + rank);
+            const unsigned mine = chosen<rows>(total, first + rank);
             const auto found = method_.scale_of(mine);
 #pragma unroll
             for (int r = 0; r < rows; ++r) {

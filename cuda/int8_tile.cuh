@@ -32,6 +32,24 @@ template <bool Masked> FS_DEVICE void prepare(Sixteen &x, Sixteen &kept) {
     }
 }
 
+/// f over the lanes of each row, for `Rows` of them.
+template <int Rows, class F>
+FS_DEVICE void butterfly(unsigned lanes, unsigned (&value)[Rows], const F &f) {
+    for (unsigned distance = lanes / 2; distance; distance /= 2)
+#pragma unroll
+        for (int r = 0; r < Rows; ++r)
+            value[r] = f(value[r], __shfl_xor_sync(~0u, value[r], static_cast<int>(distance)));
+}
+/// value[i % N], without an array in memory.
+template <int N> FS_DEVICE unsigned chosen(const unsigned *value, unsigned i) {
+    if constexpr (N == 1)
+        return *value;
+    else {
+        const unsigned low = chosen<N / 2>(value, i), high = chosen<N / 2>(value + N / 2, i);
+        return i & (N / 2) ? high : low;
+    }
+}
+
 /// Every `step`th row of a section; a thread's pieces of a row lie 16 * lanes elements apart.
 template <class Out, int Rows, bool Bulk, bool Masked> class Int8Places {
     const Int8Call &call_;

@@ -1,0 +1,31 @@
+"""CUDA kernels that aren't rows of floats, on the CPU: each against its formula, in three schedules.
+
+See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
+"""
+
+import pytest
+from hostcuda_build import program, run
+
+#: Programs: their sources, and the sanitizers that say something new about them. All int8 kernels
+#: reach memory by the same code, which is slow to compile for many modes.
+PROGRAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "hccs": (("cuda/hccs.cu", "tests/hostcuda/hccs.cpp"), ()),
+    "exp_table": (("cuda/exp_table.cu", "tests/hostcuda/exp_table.cpp"), ("asan", "tsan")),
+    "scan": (("cuda/scan.cu", "tests/hostcuda/scan.cpp"), ("asan",)),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name: str) -> None:
+    """Every kernel of the launcher, at sizes around those where its class changes."""
+    result = run(program(name, PROGRAMS[name][0], "plain"))
+    assert result.returncode == 0, result.stdout[:4000]
+
+
+@pytest.mark.parametrize(
+    ("name", "build"), [(name, build) for name in PROGRAMS for build in PROGRAMS[name][1]]
+)
+def test_program_under_sanitizers(name: str, build: str) -> None:
+    """No overrun, no misaligned vector, no race."""
+    result = run(program(name, PROGRAMS[name][0], build), "brief")
+    assert result.returncode == 0, result.stdout[:4000]
