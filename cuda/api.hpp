@@ -79,8 +79,8 @@ struct RowsArguments {
 
 /// Number of a variant, or -1: the names are those of rows_kernels().
 int rows_variant(const char *name);
-/// What the kernels of floats promise. `mixed` exists here alone: exponentials of which a share
-/// runs on the FMA units (cuda/mixed.cuh).
+/// What the kernels of floats promise. Some variants exist here alone: exponentials by the
+/// special-function unit, but for a share that runs on the FMA units (cuda/mixed.cuh).
 Kernels rows_kernels();
 /// Bytes of scratch space on the device that a call needs; 0 for most.
 std::size_t rows_workspace(const RowsArguments &arguments);

@@ -9,10 +9,18 @@ namespace {
 
 /// f(variant) for all of them, until it returns true.
 template <class F> void each_variant(const F &f) {
-    for (const RowsVariants &some : {exact_rows(), polynomial_rows(), surrogate_rows()})
+    for (const RowsVariants &some :
+         {exact_rows(), polynomial_rows(), mixed_rows(), surrogate_rows()})
         for (int i = 0; i < some.count; ++i)
             if (f(some.first[i]))
                 return;
+}
+
+std::int64_t row_count(const RowsArguments &a) {
+    std::int64_t rows = 1;
+    for (int d = 0; d < a.dims; ++d)
+        rows *= a.extent[d];
+    return rows;
 }
 
 struct Operation {
@@ -60,15 +68,22 @@ int rows_variant(const char *name) {
     return found;
 }
 
-std::size_t rows_workspace(const RowsArguments &) { return 0; }
+std::size_t rows_workspace(const RowsArguments &a) {
+    RowsCall call{a, row_count(a)};
+    if (call.rows == 0 || a.n == 0 || elements_in_registers(a))
+        return 0;
+    split_rows(call);
+    // two states of each stretch: those of surrogates take the maximum first
+    return static_cast<std::size_t>(call.rows) * call.stretches * 2 * sizeof(StretchState);
+}
 
 int launch_rows(const RowsArguments &a) {
-    RowsCall call{a, 1, 0};
-    for (int d = 0; d < a.dims; ++d)
-        call.rows *= a.extent[d];
-    if (call.rows == 0 || a.dims < 0 || a.dims > max_outer)
-        return call.rows == 0 ? cudaSuccess : cudaErrorInvalidValue;
-    if (a.dims > 1 && call.rows >> 32)
+    if (a.dims < 0 || a.dims > max_outer)
+        return cudaErrorInvalidValue;
+    RowsCall call{a, row_count(a)};
+    if (call.rows == 0)
+        return cudaSuccess;
+    if (a.dims > 1 && call.rows >> 32) // rows are told apart by divisions of 32 bits
         return cudaErrorInvalidValue;
     if (a.operation == RowsOperation::normalizer || a.operation == RowsOperation::logsumexp)
         call.a.y = nullptr;

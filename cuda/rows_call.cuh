@@ -5,10 +5,16 @@
 
 namespace fastsoftmax::cuda {
 
+struct StretchState;
+
 struct RowsCall {
     RowsArguments a;
     std::int64_t rows;
-    unsigned threads; ///< of a row
+    unsigned threads = 0; ///< of a row, where registers hold it
+    // Else, see split_rows.cuh: how many stretches a row has, how long one is, and two states each
+    unsigned stretches = 1;
+    std::int64_t stretch = 0;
+    StretchState *states = nullptr, *sums = nullptr;
 };
 
 /// Of one row, in elements.

@@ -9,6 +9,7 @@ from hostcuda_build import BUILDS, program, run
 ROWS = (
     "cuda/rows.cu",
     "cuda/rows_exact.cu",
+    "cuda/rows_mixed.cu",
     "cuda/rows_polynomial.cu",
     "cuda/rows_surrogate.cu",
     "tests/hostcuda/rows.cpp",
