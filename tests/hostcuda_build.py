@@ -85,7 +85,8 @@ def flags(build: str) -> list[str]:
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"
     if (toolkit / "vector_types.h").exists():
         include += ["-isystem", str(toolkit)]
-    fused = ["-mfma"] if os.uname().machine == "x86_64" and "scalar_fma" in fs.isas() else []
+    has_fma = "scalar_fma" in fs.isas()  # by name: the host flag
+    fused = ["-mfma"] if os.uname().machine == "x86_64" and has_fma else []
     numerics = ["-ffp-contract=off", *fused]
     return [
         "-std=c++20",
