@@ -108,6 +108,7 @@ class Library:
 
     made: tuple[Fake, ...] = ()
     float32, float64, uint8, int16, int64 = np.float32, np.float64, np.uint8, np.int16, np.int64
+    bool = np.bool_
 
     @classmethod
     def empty(cls, shape: tuple[int, ...], *, dtype: Any, device: tuple[int, int]) -> Fake:
@@ -133,6 +134,13 @@ class Library:
         """Copy in another dtype."""
         made = cls.empty(array.shape, dtype=dtype, device=array.device)
         made.data[...] = array.data
+        return made
+
+    @classmethod
+    def asarray(cls, values: NDArray[Any], *, device: tuple[int, int]) -> Fake:
+        """Copy to the device."""
+        made = cls.empty(values.shape, dtype=values.dtype, device=device)
+        made.data[...] = values
         return made
 
     @staticmethod

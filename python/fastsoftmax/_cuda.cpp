@@ -5,6 +5,7 @@
 NB_MODULE(_cuda, module) {
     using namespace fastsoftmax::python;
     add_array(module);
+    add_int8(module);
     add_rows(module);
     add_scan(module);
 }

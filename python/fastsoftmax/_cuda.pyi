@@ -21,6 +21,31 @@ def devices() -> tuple[list[tuple[str, tuple[int, int]]], str]: ...
 def scan(
     variant: str, x: Array, m: Array, s: Array, threads: int, ahead: bool, stream: int
 ) -> None: ...
+def hccs(
+    mode: str,
+    x: Array,
+    mask: Array | None,
+    y: Array,
+    each: int,
+    sets: int,
+    B: int,
+    S: int,
+    Dmax: int,
+    heads: Array | None,
+    stream: int,
+) -> None: ...
+def int8_softmax(
+    table: str,
+    x: Array,
+    mask: Array | None,
+    y: Array,
+    each: int,
+    sets: int,
+    scale: float,
+    factors: Array | None,
+    stream: int,
+) -> None: ...
+def exp_factors(scales: list[float]) -> bytes: ...
 def rows(
     op: str,
     variant: str,

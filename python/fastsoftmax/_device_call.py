@@ -72,6 +72,10 @@ class Place:
         self.library = library_of(value, name)
         self.stream = _stream_of(stream, self.library.current_stream())
 
+    def upload(self, values: Any) -> Any:
+        """See a copy on the device of a few numbers in NumPy's memory."""
+        return self.seen(self.library.upload(values), "a copy")
+
     def check_isa(self, isa: Any) -> None:
         """Refuse the name of an instruction set of CPUs."""
         if isa is not None and checked_name(isa, "isa") != self.cuda.isa:

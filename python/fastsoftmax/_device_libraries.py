@@ -38,6 +38,10 @@ class Library:
         """One number as an array without dimensions."""
         return self.namespace.full((), value, dtype=dtype, device=self.array.device)
 
+    def upload(self, values: Any) -> Any:
+        """Copy of a NumPy array on the device; the host doesn't wait for it."""
+        return self.namespace.asarray(values, device=self.array.device)
+
     def cast(self, array: Any, dtype: Any) -> Any:
         """`array` in another dtype."""
         return self.namespace.astype(array, dtype)
@@ -83,6 +87,10 @@ class Torch(Library):
         own = cuda.ExternalStream(stream, device) if stream else cuda.default_stream(device)
         return cuda.stream(own)  # type: ignore[no-any-return]
 
+    def upload(self, values: Any) -> Any:
+        """Copy of a NumPy array on the device; the host doesn't wait for it."""
+        return self.namespace.from_numpy(values).to(self.array.device, non_blocking=True)
+
     def cast(self, array: Any, dtype: Any) -> Any:
         """`array` in another dtype."""
         return array.to(dtype)
@@ -114,6 +122,11 @@ class CuPy(Library):
         """One number as an array without dimensions."""
         with self.array.device:
             return self.namespace.full((), value, dtype=dtype)
+
+    def upload(self, values: Any) -> Any:
+        """Copy of a NumPy array on the device; the host doesn't wait for it."""
+        with self.array.device:
+            return self.namespace.asarray(values)
 
     def cast(self, array: Any, dtype: Any) -> Any:
         """`array` in another dtype."""

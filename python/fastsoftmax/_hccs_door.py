@@ -6,6 +6,7 @@ import numpy as np
 
 from fastsoftmax import hccs
 from fastsoftmax._adapting import checked_scale
+from fastsoftmax._containers import on_device
 from fastsoftmax._hccs_params import Params
 
 
@@ -21,6 +22,10 @@ def by_params(
     isa: str | None,
 ) -> Any:
     """HCCS of int8 or float logits, in the mode of the parameters."""
+    if on_device(logits):
+        raise TypeError(
+            "online takes no hccs.Params on a CUDA device; there hccs.softmax takes int8 logits"
+        )
     if sink is not None:
         raise ValueError("sink has no place in HCCS; leave it out, or name another variant")
     if checked_scale(scale) != 1:

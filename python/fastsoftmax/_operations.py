@@ -119,14 +119,14 @@ def online(
         result = _core.online(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
         if result is not False:
             return result
+    if isinstance(variant, Params):
+        return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
     if on_device(logits, stream):
         from fastsoftmax import _device
 
         return _device.mapped(
             "online", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
         )
-    if isinstance(variant, Params):
-        return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
     return mapped(_core.online, logits, out, variant, axis, threads, isa, scale, mask, sink)
 
 

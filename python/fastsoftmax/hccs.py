@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_array, checked_name, checked_threads
 from fastsoftmax._calls import finished
+from fastsoftmax._containers import on_device
 from fastsoftmax._hccs_calibration import calibrate
 from fastsoftmax._hccs_params import WIDE, Params
 from fastsoftmax._hccs_stats import HeadStats
@@ -31,23 +32,25 @@ __all__ = ["HeadStats", "Params", "calibrate", "softmax", "softmax_float"]
 
 
 def softmax(
-    x: NDArray[np.int8],
+    x: Any,
     params: Params,
     *,
     mode: str = WIDE,
     out_dtype: DTypeLike | None = None,
-    mask: NDArray[np.bool_] | None = None,
+    mask: Any = None,
     axis: int = -1,
-    out: NDArray[Any] | None = None,
+    out: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """HCCS of int8 logits along one axis, in integers throughout.
 
     Parameters
     ----------
     x : ndarray of int8, any shape with at least one dimension, any strides
-        Quantised logits, ``params.scale`` nats a step.
+        Quantised logits, ``params.scale`` nats a step. Or an array on a CUDA device as `online`
+        takes it, rows along the last axis; then `mask` and `out` must be there, too.
     params : Params
         Of shape (), or of one that broadcasts to the dimensions of `x` without its rows and the
         axis: [heads] serves [batch, heads, rows, n].
@@ -65,13 +68,15 @@ def softmax(
         Where to write the result.
     threads : int, optional
         At most so many threads; the bits don't depend on it.
+    stream : optional
+        As in `online`, for arrays on a CUDA device.
     isa : str, optional
         Instruction set, one of ``isas()``; for tests and measurements.
 
     Returns
     -------
-    ndarray of int16 or uint8
-        Shape of `x`. Positions masked out are 0, and so is a row with no position left.
+    array of int16 or uint8
+        Kind and shape of `x`. Positions masked out are 0, and so is a row with no position left.
 
     Raises
     ------
@@ -99,12 +104,18 @@ def softmax(
     >>> softmax(np.array([10, 10, -20, -128], dtype=np.int8), head).tolist()
     [12579, 12579, 6918, 692]
     """
-    if isinstance(params, Params):
+    if stream is None and isinstance(params, Params):
         result = _core.hccs(
             x, out, out_dtype, params.heads, params.n, mode, mask, axis, threads, isa
         )
         if result is not False:
             return result
+    if on_device(x, stream):
+        from fastsoftmax import _device_int8
+
+        call = _device_int8.Call(x, axis, threads, isa, stream)
+        heads = _heads_for(params, mode, call.n)
+        return _device_int8.hccs(call, heads, mode, mask, _dtype_of(mode, out_dtype), out)
     logits = checked_logits(x)
     along = axis_of(axis, logits.ndim)
     mode = checked_variant(mode, "mode", "hccs")

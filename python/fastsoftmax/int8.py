@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from fastsoftmax import _core
 from fastsoftmax._calls import finished
+from fastsoftmax._containers import on_device
 from fastsoftmax._int8_arrays import (
     axis_of,
     checked_logits,
@@ -20,23 +21,25 @@ __all__ = ["softmax"]
 
 
 def softmax(
-    x: NDArray[np.int8],
+    x: Any,
     scale: ArrayLike,
     *,
     table: str = "auto",
-    mask: NDArray[np.bool_] | None = None,
+    mask: Any = None,
     out_dtype: DTypeLike = np.uint8,
     axis: int = -1,
-    out: NDArray[Any] | None = None,
+    out: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """Softmax of ``scale * x`` along one axis, with exp taken from a table.
 
     Parameters
     ----------
     x : ndarray of int8, any shape with at least one dimension, any strides
-        Quantised logits.
+        Quantised logits. Or an array on a CUDA device as `online` takes it, rows along the last
+        axis; then `mask` and `out` must be there, too.
     scale : float or array of float
         Nats for one step of `x`, finite and above 0: one for all, or of a shape that broadcasts
         to the dimensions of `x` without its rows and the axis, [heads] for [batch, heads, rows, n].
@@ -52,13 +55,15 @@ def softmax(
         Where to write the result.
     threads : int, optional
         At most so many threads; the bits don't depend on it.
+    stream : optional
+        As in `online`, for arrays on a CUDA device.
     isa : str, optional
         Instruction set, one of ``isas()``; for tests and measurements.
 
     Returns
     -------
-    ndarray of uint8 or int16
-        Shape of `x`. Positions masked out are 0, and so is a row with no position left.
+    array of uint8 or int16
+        Kind and shape of `x`. Positions masked out are 0, and so is a row with no position left.
 
     Raises
     ------
@@ -80,20 +85,31 @@ def softmax(
     >>> softmax(np.array([30, 30, 0, -128], dtype=np.int8), 0.1).tolist()
     [124, 124, 6, 0]
     """
-    result = _core.int8_softmax(x, out, out_dtype, scale, table, mask, axis, threads, isa)
-    if result is not False:
-        return result
-    logits = checked_logits(x)
-    along = axis_of(axis, logits.ndim)
+    if stream is None:
+        result = _core.int8_softmax(x, out, out_dtype, scale, table, mask, axis, threads, isa)
+        if result is not False:
+            return result
     dtype = checked_out_dtype(out_dtype)
     if not isinstance(table, str) or table != "auto":
         table = checked_variant(table, "table", "int8")
+    away = on_device(x, stream)
+    if not away:
+        logits = checked_logits(x)
+        along = axis_of(axis, logits.ndim)
     try:
         scales = np.asarray(scale, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
     if not ((scales > 0) & (scales < np.inf)).all():
         raise ValueError("scale must be finite and above 0 everywhere")
+    if away:
+        from fastsoftmax import _device_int8
+
+        call = _device_int8.Call(x, axis, threads, isa, stream)
+        known = _core.variants("int8")
+        if table == "auto":
+            table = known[0] if dtype == np.uint8 else known[-1]
+        return _device_int8.softmax(call, scales, table, mask, dtype, out)
     job = job_of(logits, mask, out, dtype, along, threads, isa)
     for_rows(scales, job.rows, "the scales")  # refuses those that don't fit
     each = np.ascontiguousarray(scales).reshape(scales.shape)

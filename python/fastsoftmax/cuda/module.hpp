@@ -5,6 +5,7 @@
 namespace fastsoftmax::python {
 
 void add_array(nanobind::module_ &module); // table.cpp: arrays, kernels and devices
+void add_int8(nanobind::module_ &module);  // int8.cpp: HCCS and exp in a table
 void add_rows(nanobind::module_ &module);  // rows.cpp: operations on rows of floats
 
 void add_scan(nanobind::module_ &module); // scan.cpp: the recurrence

@@ -1,4 +1,5 @@
 // Arrays as Python sees them, what was compiled, and what runs here.
+#include "api_int8.hpp"
 #include "api_scan.hpp"
 #include "array.hpp"
 #include "module.hpp"
@@ -44,6 +45,8 @@ nb::list kernel_dicts() {
     nb::list all;
     add_kernels(all, cuda::rows_kernels());
     add_kernels(all, cuda::scan_kernels());
+    add_kernels(all, cuda::hccs_kernels());
+    add_kernels(all, cuda::exp_table_kernels());
     return all;
 }
 
