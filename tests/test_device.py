@@ -1,13 +1,8 @@
 """Arrays on a CUDA device, by the real binding code over kernels that the host compiler built."""
 
-import importlib.util
-import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,60 +12,13 @@ import numpy as np
 import pytest
 from cuda_arrays import Fake, Library
 from fastsoftmax import _device, _device_call, _device_libraries
+from hostcuda_binding import hostcuda
 
-ROOT = Path(__file__).parents[1]
+__all__ = ["hostcuda"]
+
 X = np.random.default_rng(0).standard_normal((3, 4, 70)).astype(np.float32) * 3
 SINK = np.array([1, -1, 2, 0], np.float32)
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-
-
-def build(folder: Path) -> Any:
-    """Compile the module and import it."""
-    tools = [shutil.which(name) for name in ("cmake", "ninja")]
-    if not all(tools) or not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        pytest.skip("no CMake, Ninja or C++ compiler here")
-    if not (ROOT / "cuda").is_dir():  # by name: a folder
-        pytest.skip("not a checkout")
-    nanobind = pytest.importorskip("nanobind")
-    source = ROOT / "tests" / "hostcuda" / "binding"
-    settings = {
-        "Python_EXECUTABLE": sys.executable,
-        "nanobind_DIR": nanobind.cmake_dir(),
-        "CMAKE_BUILD_TYPE": "Release",
-        "CMAKE_CXX_FLAGS_RELEASE": "-O1",  # builds in half the time
-    }
-    commands = (
-        ["-S", str(source), "-B", str(folder), "-G", "Ninja"]
-        + [f"-D{key}={value}" for key, value in settings.items()],
-        ["--build", str(folder)],
-    )
-    for command in commands:
-        done = subprocess.run(["cmake", *command], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    (library,) = folder.glob("_cuda*.so")
-    spec = importlib.util.spec_from_file_location("_cuda", library)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def extension(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Build the binding once; FASTSOFTMAX_HOSTCUDA names a folder where it stays built."""
-    kept = os.environ.get("FASTSOFTMAX_HOSTCUDA")
-    return build(Path(kept) if kept else tmp_path_factory.mktemp("hostcuda"))
-
-
-@pytest.fixture
-def hostcuda(extension: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Let the package use that module; in the end no capsule may still be held."""
-    monkeypatch.setattr(_device_call, "built", lambda: extension)
-    _device_call.usable.cache_clear()
-    yield extension
-    _device_call.usable.cache_clear()
-    assert not cuda_arrays.held
 
 
 def typed(dtype: str) -> np.dtype[Any]:

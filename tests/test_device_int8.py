@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from cuda_arrays import Fake
 from fastsoftmax import hccs, int8
-from test_device import extension, hostcuda
+from hostcuda_binding import hostcuda
 
-__all__ = ["extension", "hostcuda"]
+__all__ = ["hostcuda"]
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(-128, 128, (2, 3, 5, 70)).astype(np.int8)
@@ -56,7 +56,7 @@ def test_table(hostcuda: Any, table: str, dtype: type) -> None:
 
 def test_layouts(hostcuda: Any) -> None:
     """Rows with gaps, rows that are copied first, one row, none, and `out`."""
-    for x in (X[:, ::2, 1:], X[..., ::2], X[0, 0, 0], X[:, :0]):
+    for x in (X[:, ::2, 1:], X[..., ::2], X[0, 0, 0], X[..., :0]):
         assert_same(int8.softmax(Fake(x), 0.1), int8.softmax(x, 0.1))
     out = Fake(np.zeros((2, 3, 5, 80), np.uint8)[..., 5:75])
     assert int8.softmax(Fake(X), 0.1, out=out) is out
