@@ -1,4 +1,4 @@
-"""CUDA kernels that aren't rows of floats, on the CPU: each against its formula, in three schedules.
+"""CUDA kernels other than rows of floats, on the CPU: each against its formula, in any schedule.
 
 See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
 """
@@ -11,6 +11,7 @@ from hostcuda_build import program, run
 PROGRAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hccs": (("cuda/hccs.cu", "tests/hostcuda/hccs.cpp"), ()),
     "exp_table": (("cuda/exp_table.cu", "tests/hostcuda/exp_table.cpp"), ("asan", "tsan")),
+    "heinsen": (("cuda/heinsen.cu", "tests/hostcuda/heinsen.cpp"), ("asan", "tsan")),
     "scan": (("cuda/scan.cu", "tests/hostcuda/scan.cpp"), ("asan",)),
 }
 
