@@ -11,7 +11,7 @@ struct Sixteen {
     unsigned word[4];
 };
 
-FS_DEVICE bool aligned_to(const void *p, unsigned size) {
+__host__ FS_DEVICE bool aligned_to(const void *p, unsigned size) {
     return (reinterpret_cast<std::uintptr_t>(p) & (size - 1)) == 0;
 }
 
