@@ -13,6 +13,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "exp_table": (("cuda/exp_table.cu", "tests/hostcuda/exp_table.cpp"), ("asan", "tsan")),
     "heinsen": (("cuda/heinsen.cu", "tests/hostcuda/heinsen.cpp"), ("asan", "tsan")),
     "scan": (("cuda/scan.cu", "tests/hostcuda/scan.cpp"), ("asan",)),
+    "topk": (("cuda/topk.cu", "tests/hostcuda/topk.cpp"), ("asan", "tsan")),
 }
 
 

@@ -1,0 +1,181 @@
+// `topk`, launched through cuda/api_topk.hpp on the CPU: the places that sorting finds, and the
+// probabilities of the truth in long double.
+//
+// With "brief", as sanitizers run it, fewer rows.
+#include "report.hpp"
+
+#include "api_topk.hpp"
+#include "storage.cuh"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <string_view>
+
+using namespace fastsoftmax;
+using namespace fastsoftmax::cuda;
+using hostcuda::Memory;
+using hostcuda::Report;
+
+namespace {
+
+enum class Kind {
+    random,
+    equal,
+    ascending,
+    far,
+    near_far,
+    nan,
+    infinity,
+    lowest,
+    half_lowest,
+    all
+};
+
+template <class S> constexpr Dtype dtype_of = Dtype::float32;
+template <> constexpr Dtype dtype_of<double> = Dtype::float64;
+template <> constexpr Dtype dtype_of<float16> = Dtype::float16;
+template <> constexpr Dtype dtype_of<bfloat16> = Dtype::bfloat16;
+
+/// Half the distance of denormal numbers of S, which probabilities may be.
+template <class S> constexpr double denormal = 0;
+template <> constexpr double denormal<float16> = 0x1p-25;
+
+/// What rounding to S adds to the error of a probability.
+template <class S> constexpr double rounding = 0;
+template <> constexpr double rounding<float16> = 0x1p-11;
+template <> constexpr double rounding<bfloat16> = 0x1p-8;
+
+template <class S> class Rows {
+    using T = Computed<S>;
+    const int outer_, inner_, n_;
+    const std::int64_t step_; ///< between elements of a row
+    Memory<S> x_;
+
+  public:
+    Rows(int outer, int inner, int n, bool columns, std::size_t shift)
+        : outer_(outer), inner_(inner), n_(n), step_(columns ? inner : 1),
+          x_(static_cast<std::size_t>(outer * inner * n), shift) {
+        std::mt19937 engine(3);
+        std::normal_distribution<double> normal;
+        for (int r = 0; r < outer * inner; ++r)
+            for (int i = 0; i < n; ++i)
+                narrow_one(static_cast<T>(value(static_cast<Kind>(r % static_cast<int>(Kind::all)),
+                                                i, normal(engine))),
+                           at(r, i));
+    }
+    std::string name(int k) const {
+        return std::to_string(outer_) + " x " + std::to_string(inner_) + " rows of " +
+               std::to_string(n_) + (step_ > 1 ? ", columns" : "") + ", k = " + std::to_string(k);
+    }
+
+    void check(int k, double bound, const std::string &what, Report &report) {
+        const auto results = static_cast<std::size_t>(outer_ * inner_ * k);
+        Memory<S> p(results);
+        Memory<std::int64_t> index(results);
+        TopkArguments a{};
+        a.dtype = dtype_of<S>;
+        a.dims = 2;
+        a.extent[0] = outer_, a.extent[1] = inner_;
+        a.n = n_;
+        a.x = x_.data();
+        a.x_at = {{std::int64_t{inner_} * n_, step_ > 1 ? 1 : n_}, step_};
+        a.k = k, a.p = p.data(), a.index = index.data();
+        report.check(launch_topk(a) == 0, what + ", " + name(k) + ": doesn't launch");
+        for (int r = 0; r < outer_ * inner_; ++r) {
+            const auto first = static_cast<std::size_t>(r * k);
+            const std::string wrong = verdict(r, k, &p[first], &index[first], bound);
+            report.check(wrong.empty(),
+                         what + ", " + name(k) + ", row " + std::to_string(r) + ": " + wrong);
+        }
+    }
+
+  private:
+    S &at(int r, int i) {
+        return x_[static_cast<std::size_t>(
+            (r / inner_) * inner_ * n_ +
+            (step_ > 1 ? r % inner_ + i * inner_ : r % inner_ * n_ + i))];
+    }
+    double value(Kind kind, int i, double draw) const {
+        switch (kind) {
+        case Kind::equal:
+            return 1.5;
+        case Kind::ascending:
+            return 0.01 * i;
+        case Kind::far:
+            return 20000 + draw;
+        case Kind::near_far:
+            return 100 - 7 * (i % 40);
+        case Kind::nan:
+            return i % 7 == 2 ? NAN : draw;
+        case Kind::infinity:
+            return i == n_ / 2 ? INFINITY : draw;
+        case Kind::lowest:
+            return -INFINITY;
+        case Kind::half_lowest:
+            return i < 2 * n_ / 3 ? -INFINITY : 4 * draw;
+        default:
+            return 4 * draw;
+        }
+    }
+    std::string verdict(int r, int k, const S *p, const std::int64_t *index, double bound) {
+        std::vector<T> x(static_cast<std::size_t>(n_));
+        for (int i = 0; i < n_; ++i)
+            x[static_cast<std::size_t>(i)] = widened_one(at(r, i));
+        std::vector<std::int64_t> order(x.size());
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
+            const T a = x[static_cast<std::size_t>(i)], b = x[static_cast<std::size_t>(j)];
+            return a > b || (b != b && a == a);
+        });
+        const long double m = x[static_cast<std::size_t>(order[0])];
+        long double sum = 0;
+        for (const T v : x)
+            sum += std::exp(v - m);
+        for (int i = 0; i < k; ++i) {
+            if (index[i] != order[static_cast<std::size_t>(i)])
+                return "place " + std::to_string(i) + " is " + std::to_string(index[i]);
+            const long double d = x[static_cast<std::size_t>(index[i])] - m;
+            const auto want = static_cast<double>(std::exp(d) / sum);
+            const auto got = static_cast<double>(widened_one(p[i]));
+            if (std::isnan(want) != std::isnan(got))
+                return "probability " + std::to_string(got);
+            const double error = std::fabs(got - want);
+            if (error > 6e-8 && (error > (bound + rounding<S>)*want && d > -20))
+                return "probability off by " + std::to_string(error / want / bound) + " bounds";
+        }
+        return "";
+    }
+};
+
+template <class S>
+void check_dtype(const std::string &schedule, double bound, bool brief, Report &report) {
+    const char *const names[] = {"float32", "float64", "float16", "bfloat16"};
+    const std::string what = schedule + ": " + names[static_cast<int>(dtype_of<S>)];
+    const bool fewer = brief || sizeof(S) == 2;
+    for (const int n : {1, 5, 33, 64, 100, 300})
+        for (const int k : {1, 5, 32, 33, 64})
+            if (k <= n && (!fewer || n == 5 || n == 100))
+                Rows<S>(2, 9, n, k % 2 == 0, n % 3).check(k, bound, what, report);
+    if (schedule == "random") {
+        Rows<S>(1, 9, 2049, true, 1).check(50, bound, what, report);
+        if (!fewer)
+            Rows<S>(1, 9, 5003, false, 1).check(7, bound, what, report);
+    }
+}
+
+} // namespace
+
+int main(int count, char **arguments) {
+    const bool brief = count > 1 && std::string_view(arguments[1]) == "brief";
+    Report report;
+    const double single = topk_kernels().rows[0].bound, twice = topk_kernels().rows[1].bound;
+    hostcuda::each_schedule([&](const std::string &schedule) {
+        check_dtype<float>(schedule, single, brief, report);
+        check_dtype<double>(schedule, twice, brief, report);
+        check_dtype<float16>(schedule, single, brief, report);
+        check_dtype<bfloat16>(schedule, single, brief, report);
+    });
+    return report.finish();
+}
