@@ -5,9 +5,16 @@
 
 namespace fastsoftmax::cuda {
 
+/// Elements of a head's state on a device, whose layout is not the CPU's: m and z of each key
+/// feature, then a row of A for each; both widths in whole sixteens.
+constexpr std::int64_t heinsen_device_size(int d_k, int d_v) {
+    const auto padded = [](std::int64_t d) { return (d + 15) / 16 * 16; };
+    return padded(d_k) * (2 + padded(d_v));
+}
+
 /// For each head and token in turn: adds k, v to the head's state where there is k, then answers q
-/// in y where there is q. Contiguous arrays: q, k [heads, n, d_k], v, y [heads, n, d_v]; states as
-/// on the CPU, heinsen_state_size(d_k, d_v) elements a head. A causal prefill is one call with q, k
+/// in y where there is q. Contiguous arrays: q, k [heads, n, d_k], v, y [heads, n, d_v]; states
+/// of heinsen_device_size(d_k, d_v) elements a head. A causal prefill is one call with q, k
 /// and v; without causality it is two, of k and v, then of q.
 struct HeinsenArguments {
     Dtype dtype; ///< float32 or float64, of everything

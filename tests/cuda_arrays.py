@@ -144,6 +144,11 @@ class Library:
         return made
 
     @staticmethod
+    def reshape(array: Fake, shape: tuple[int, ...]) -> Fake:
+        """View where there is one."""
+        return Fake(array.data.reshape(shape), array.device)
+
+    @staticmethod
     def permute_dims(array: Fake, axes: tuple[int, ...]) -> Fake:
         """View."""
         return Fake(array.data.transpose(axes), array.device)

@@ -17,12 +17,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(fs.__file__).parent
 OPERATIONS = ("online", "log_softmax", "normalizer", "logsumexp", "topk", "scan")
 ADAPTING = "logits, variant='exact', *, axis=-1, scale=1.0, mask=None, sink=None"
+SCALED = "axis=-1, scale=1.0, mask=None"
 SIGNATURES = {
     "online": f"({ADAPTING}, out=None, threads=None, stream=None, isa=None)",
     "log_softmax": f"({ADAPTING}, out=None, threads=None, stream=None, isa=None)",
     "normalizer": f"({ADAPTING}, threads=None, stream=None, isa=None)",
     "logsumexp": f"({ADAPTING}, threads=None, stream=None, isa=None)",
-    "topk": "(logits, k, *, axis=-1, scale=1.0, mask=None, threads=None, isa=None)",
+    "topk": f"(logits, k, *, {SCALED}, threads=None, stream=None, isa=None)",
     "scan": "(logits, variant='exact', *, axis=-1, threads=None, stream=None, isa=None)",
     "kernels": "()",
     "variants": "(op='online')",

@@ -5,7 +5,9 @@
 NB_MODULE(_cuda, module) {
     using namespace fastsoftmax::python;
     add_array(module);
+    add_heinsen(module);
     add_int8(module);
     add_rows(module);
     add_scan(module);
+    add_topk(module);
 }

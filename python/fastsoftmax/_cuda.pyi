@@ -3,12 +3,14 @@ from typing import Any
 
 architectures: str
 isa: str
+topk_most: int
 
 class Array:
     dtype: str
     device_type: int
     device: int
     distinct: bool
+    contiguous: bool
     columns: bool
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -21,6 +23,20 @@ def devices() -> tuple[list[tuple[str, tuple[int, int]]], str]: ...
 def scan(
     variant: str, x: Array, m: Array, s: Array, threads: int, ahead: bool, stream: int
 ) -> None: ...
+def topk(x: Array, axis: int, k: int, p: Array, index: Array, stream: int) -> None: ...
+def heinsen(
+    start: Array,
+    to: Array,
+    q: Array | None,
+    k: Array | None,
+    v: Array | None,
+    y: Array | None,
+    d_k: int,
+    d_v: int,
+    stream: int,
+) -> None: ...
+def heinsen_size(d_k: int, d_v: int) -> int: ...
+def heinsen_start(states: Array, d_k: int, d_v: int, zeros: bool, stream: int) -> None: ...
 def hccs(
     mode: str,
     x: Array,

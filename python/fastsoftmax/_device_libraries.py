@@ -50,6 +50,10 @@ class Library:
         """View of `array` with its dimensions in another order."""
         return self.namespace.permute_dims(array, axes)
 
+    def reshaped(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """`array` in another shape, a copy where no view has it."""
+        return self.namespace.reshape(array, shape)
+
     def empty_rows(self, shape: tuple[int, ...], dtype: Any, axis: int) -> Any:
         """Array to be written, whose elements along `axis` are neighbours."""
         order = [i for i in range(len(shape)) if i != axis] + [axis] * bool(shape)

@@ -9,6 +9,7 @@ import numpy as np
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_axis, checked_operand
 from fastsoftmax._calls import reduced
+from fastsoftmax._containers import on_device
 
 
 def topk(
@@ -19,6 +20,7 @@ def topk(
     scale: float = 1.0,
     mask: Any = None,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> tuple[Any, Any]:
     """Softmax probabilities of the k largest logits along one axis, and their indices.
@@ -28,12 +30,12 @@ def topk(
 
     Parameters
     ----------
-    logits, axis, scale, mask, threads, isa
-        As in `online`. Ranked is ``z = scale * logits + mask``, as computed: two logits whose z
-        rounds to one float are equal.
+    logits, axis, scale, mask, threads, stream, isa
+        As in `online`; on a CUDA device without scale and mask. Ranked is ``z = scale * logits +
+        mask``, as computed: two logits whose z rounds to one float are equal.
     k : int
         How many: 0 to the extent of `axis`. Above 64 a row takes a softmax in scratch space and a
-        partial sort.
+        partial sort; a CUDA device takes up to 64.
 
     Returns
     -------
@@ -71,11 +73,17 @@ def topk(
     >>> p.round(3).tolist(), i.tolist()
     ([0.5, 0.2, 0.2], [1, 2, 3])
     """
-    result = _core.topk(k, logits, "exact", axis, threads, isa, scale, mask, None, False)
-    if result is not False:
-        p, indices = result
-        return _placed(p, axis), _placed(indices, axis)
-    count = _checked(k, logits, axis)
+    if stream is None:
+        result = _core.topk(k, logits, "exact", axis, threads, isa, scale, mask, None, False)
+        if result is not False:
+            p, indices = result
+            return _placed(p, axis), _placed(indices, axis)
+    if on_device(logits, stream):
+        from fastsoftmax import _device
+
+        count = _checked(k, tuple(logits.shape), axis)
+        return _device.topk(count, logits, axis, threads, isa, stream, scale, mask)
+    count = _checked(k, checked_operand(logits).array.shape, axis)
     (p, indices), x = reduced(
         partial(_core.topk, count), logits, "exact", axis, threads, isa, scale, mask, None
     )
@@ -87,11 +95,11 @@ def _placed(result: Any, axis: int) -> Any:
     return result if axis == -1 else np.ascontiguousarray(np.moveaxis(result, -1, axis))
 
 
-def _checked(k: object, logits: object, axis: object) -> int:
+def _checked(k: object, shape: tuple[int, ...], axis: object) -> int:
     """`k` as an int that the axis has room for."""
     if isinstance(k, (bool, np.bool_)) or not hasattr(k, "__index__"):
         raise TypeError(f"k must be an integer, not {k!r}")
-    count, shape = operator.index(k), checked_operand(logits).array.shape
+    count = operator.index(k)
     extent = shape[checked_axis(axis, len(shape))]
     if not 0 <= count <= extent:
         raise ValueError(

@@ -1,6 +1,8 @@
 // Arrays as Python sees them, what was compiled, and what runs here.
+#include "api_heinsen.hpp"
 #include "api_int8.hpp"
 #include "api_scan.hpp"
+#include "api_topk.hpp"
 #include "array.hpp"
 #include "module.hpp"
 
@@ -43,10 +45,10 @@ void add_kernels(nb::list &all, const cuda::Kernels &kernels) {
 
 nb::list kernel_dicts() {
     nb::list all;
-    add_kernels(all, cuda::rows_kernels());
-    add_kernels(all, cuda::scan_kernels());
-    add_kernels(all, cuda::hccs_kernels());
-    add_kernels(all, cuda::exp_table_kernels());
+    for (const cuda::Kernels &kernels :
+         {cuda::rows_kernels(), cuda::scan_kernels(), cuda::topk_kernels(), cuda::hccs_kernels(),
+          cuda::exp_table_kernels(), cuda::heinsen_kernels()})
+        add_kernels(all, kernels);
     return all;
 }
 
@@ -76,6 +78,7 @@ void add_array(nb::module_ &module) {
         .def_prop_ro("device_type", &Array::device_type)
         .def_prop_ro("device", &Array::device)
         .def_prop_ro("distinct", &Array::distinct)
+        .def_prop_ro("contiguous", [](const Array &array) { return array.side_by_side(0) >= 0; })
         .def_prop_ro("columns", [](const Array &array) { return array.side_by_side(1) >= 0; })
         .def_prop_ro("shape",
                      [](const Array &array) {

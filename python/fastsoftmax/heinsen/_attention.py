@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsoftmax._containers import on_device
 from fastsoftmax.heinsen._checks import checked_floats, checked_values, is_half
 from fastsoftmax.heinsen._state import State
 
@@ -16,10 +17,11 @@ def attention(
     *,
     log_v: object = None,
     causal: bool = True,
-    state: State | None = None,
+    state: Any = None,
     return_state: bool = False,
     log_output: bool = False,
     threads: int | None = None,
+    stream: Any = None,
     isa: str | None = None,
 ) -> Any:
     """Heinsen attention of whole sequences, in memory of one state beside inputs and result.
@@ -28,7 +30,8 @@ def attention(
     ----------
     q, k, v : ndarray of float
         ``[*batch, n_q, d_k]``, ``[*batch, n, d_k]``, ``[*batch, n, d_v]``. Halves are computed in
-        float32. ``n_q`` may differ from ``n`` unless `causal`.
+        float32. ``n_q`` may differ from ``n`` unless `causal`. Or arrays on a CUDA device, as
+        `online` takes them: then a state is one that this function returned, or `State.on` did.
     log_v : ndarray of float, instead of `v`
         Logarithms of values, which may lie anywhere: 7 to 22 times the time. y is beyond the
         range of float32 where its logarithm is beyond +-87: use `log_output`.
@@ -42,6 +45,8 @@ def attention(
         Return log y; ValueError if an answer is negative.
     threads : int, optional
         At most so many, over batch and heads. Bits don't depend on it.
+    stream : optional
+        As in `online`, for arrays on a CUDA device.
     isa : str, optional
         For tests.
 
@@ -66,6 +71,14 @@ def attention(
     >>> attention(zeros, zeros, values).ravel().tolist()
     [1.0, 1.5, 3.0]
     """
+    if on_device(q, stream):
+        from fastsoftmax import _device_heinsen
+
+        if log_v is not None or log_output:
+            raise ValueError(
+                "logarithms have no place on a CUDA device: leave out log_v, log_output"
+            )
+        return _device_heinsen.attention(q, k, v, causal, state, return_state, stream)
     name, values = checked_values(v, log_v)
     tokens = {
         name: checked_floats(array, name) for name, array in (("q", q), ("k", k), (name, values))

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
 from fastsoftmax._arrays import checked_threads
+from fastsoftmax._containers import on_device
 from fastsoftmax.heinsen import _files
 from fastsoftmax.heinsen._checks import (
     checked_dtype,
@@ -283,6 +284,20 @@ class State:
         new = type(self)(self.batch_shape, self.d_k, self.d_v, dtype=self.dtype)
         new._data, new._kind, new._zeros = self._data.copy(), self._kind, self._zeros
         return new
+
+    def on(self, like: Any) -> Any:
+        """Return a copy on the CUDA device of an array, with `update`, `attend` and `step` there.
+
+        They take arrays of that device, and `stream`. Raises as `online` does for such an array;
+        ValueError for a state that has taken `log_v`.
+        """
+        if not on_device(like):
+            raise TypeError(f"on takes an array on a CUDA device, not {type(like).__name__}")
+        self._check_kind("v")
+        from fastsoftmax import _device_heinsen
+
+        shape = (self.batch_shape, self.d_k, self.d_v, self.dtype.name)
+        return _device_heinsen.DeviceState(like, *shape).take(self._settled())
 
     __copy__ = copy
 

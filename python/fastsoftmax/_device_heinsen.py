@@ -1,0 +1,157 @@
+"""Heinsen attention with a state that lies on a CUDA device."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsoftmax._device_call import FLOATS, Place
+from fastsoftmax.heinsen._layout import panels, weights
+
+
+class DeviceState:
+    """A `State` on the CUDA device of an array; `State.on` makes one.
+
+    Tokens are arrays of that device and results come from their library; kernels go to its current
+    stream, or to `stream`. Shapes, numbers and errors are those of `State`. Tokens of other floats
+    are cast to the dtype of the state.
+    """
+
+    def __init__(self, like: Any, batch: tuple[int, ...], d_k: int, d_v: int, dtype: str) -> None:
+        self.like, self.batch_shape, self.d_k, self.d_v = like, batch, d_k, d_v
+        self.dtype = dtype
+        self.heads = math.prod(batch)
+
+    def _place(self, stream: Any) -> Place:
+        return Place(self.like, "the state", stream)
+
+    def _memory(self, place: Place) -> Any:
+        size = place.cuda.heinsen_size(self.d_k, self.d_v)
+        return place.library.empty((self.heads, size), place.library.dtype(self.dtype))
+
+    def start(self, stream: Any = None) -> Self:
+        """Forget every token."""
+        place = self._place(stream)
+        with place.library.using(place.stream):
+            self._data = self._memory(place)
+            if self.heads:
+                states = place.seen(self._data, "the state")
+                place.cuda.heinsen_start(states, self.d_k, self.d_v, False, place.stream)
+        return self
+
+    def take(self, data: NDArray[Any]) -> Self:
+        """Go on from the memory of a `State` that mixes values and has no token waiting."""
+        place = self._place(None)
+        m, z = weights(data, self.d_k)
+        panel = panels(data, self.d_k, self.d_v, False)[0]
+        A = panel.transpose(0, 2, 1, 3).reshape(self.heads, -1)
+        self._data = place.library.upload(np.concatenate([m, z, A], axis=1))
+        return self
+
+    def _tokens(self, place: Place, value: Any, name: str, width: int) -> tuple[Any, Any]:
+        """[heads, n, width] as the kernel takes it, and the shape before the width."""
+        seen = place.seen(value, name)
+        rank = len(self.batch_shape)
+        wanted = (*self.batch_shape, width)
+        if seen.shape != wanted and not (
+            len(seen.shape) == rank + 2
+            and seen.shape[:rank] == self.batch_shape
+            and seen.shape[-1] == width
+        ):
+            shown = ", ".join([*map(str, self.batch_shape), "n", str(width)])
+            raise ValueError(
+                f"{name} has shape {seen.shape}; this state takes {wanted}, one token, or "
+                f"({shown}), a chunk of n"
+            )
+        if seen.dtype not in FLOATS:
+            raise TypeError(f"{name} must be {', '.join(FLOATS)}, not {seen.dtype}")
+        library = place.library
+        flat = library.reshaped(value, (self.heads, math.prod(seen.shape[rank:-1]), width))
+        if seen.dtype != self.dtype:
+            flat = library.cast(flat, library.dtype(self.dtype))
+        tokens = place.seen(flat, name)
+        if not tokens.contiguous:
+            tokens = place.seen(library.copy_rows(flat, 2), name)
+        return tokens, seen.shape[:-1]
+
+    def _run(self, q: Any, k: Any, v: Any, stream: Any, keep: bool = True) -> Any:
+        place = self._place(stream)
+        library = place.library
+        with library.using(place.stream):
+            given = {"q": (q, self.d_k), "k": (k, self.d_k), "v": (v, self.d_v)}
+            tokens = {
+                name: self._tokens(place, value, name, width)
+                for name, (value, width) in given.items()
+                if value is not None
+            }
+            shapes = {name: shape[len(self.batch_shape) :] for name, (_, shape) in tokens.items()}
+            if len(set(shapes.values())) > 1:
+                told = ", ".join(f"{name} {shape or 'one'}" for name, shape in shapes.items())
+                raise ValueError(f"numbers of tokens differ: {told}; they must be the same")
+            queries, keys, values = (tokens.get(name, (None,))[0] for name in given)
+            y = answers = None
+            if queries is not None:
+                shape = (*queries.shape[:2], self.d_v)
+                y = library.empty(shape, library.dtype(self.dtype))
+                answers = place.seen(y, "a result")
+            after = self._memory(place) if keys is not None else self._data
+            if 0 not in next(iter(tokens.values()))[0].shape:
+                place.cuda.heinsen(
+                    place.seen(self._data, "the state"),
+                    place.seen(after, "the state"),
+                    queries,
+                    keys,
+                    values,
+                    answers,
+                    self.d_k,
+                    self.d_v,
+                    place.stream,
+                )
+                if keep:
+                    self._data = after
+        return None if y is None else library.reshaped(y, (*tokens["q"][1], self.d_v))
+
+    def update(self, k: Any, v: Any, *, stream: Any = None) -> Self:
+        """Add tokens, as `State.update`."""
+        self._run(None, k, v, stream)
+        return self
+
+    def attend(self, q: Any, *, stream: Any = None) -> Any:
+        """Answer queries from all tokens so far, as `State.attend`."""
+        return self._run(q, None, None, stream)
+
+    def step(self, q: Any, k: Any, v: Any, *, stream: Any = None) -> Any:
+        """Add a token, or a chunk, and answer the query of each, as `State.step`."""
+        return self._run(q, k, v, stream)
+
+    def copy(self) -> "DeviceState":
+        """Return an independent state; an update writes to new memory, so this one is shared."""
+        new = DeviceState(self.like, self.batch_shape, self.d_k, self.d_v, self.dtype)
+        new._data = self._data
+        return new
+
+
+def attention(
+    q: Any, k: Any, v: Any, causal: bool, state: Any, return_state: bool, stream: Any = None
+) -> Any:
+    """Attend as `heinsen.attention` does, on the device of `q`; halves in float32."""
+    place = Place(q, "q", stream)
+    shapes = {name: place.seen(a, name).shape for name, a in (("q", q), ("k", k), ("v", v))}
+    if min(map(len, shapes.values())) < 2:
+        raise ValueError("q, k and v need at least two dimensions: [*batch, n, width]")
+    if state is None:
+        dtype = "float64" if place.seen(q, "q").dtype == "float64" else "float32"
+        batch, d_k, d_v = shapes["q"][:-2], shapes["q"][-1], shapes["v"][-1]
+        after = DeviceState(q, batch, d_k, d_v, dtype).start(stream)
+    elif isinstance(state, DeviceState):
+        after = state.copy()
+    else:
+        raise TypeError("state must be a DeviceState for arrays on a CUDA device: see State.on")
+    if causal:
+        y = after._run(q, k, v, stream, keep=return_state)
+    else:
+        y = after.update(k, v, stream=stream).attend(q, stream=stream)
+    with place.library.using(place.stream):
+        y = y if y.dtype == q.dtype else place.library.cast(y, q.dtype)
+    return (y, after) if return_state else y

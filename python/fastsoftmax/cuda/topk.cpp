@@ -1,0 +1,49 @@
+// The largest probabilities of rows of floats, and where they are.
+#include "api_topk.hpp"
+#include "array.hpp"
+#include "module.hpp"
+
+namespace fastsoftmax::python {
+namespace {
+
+/// p and index have a row of k for each row of x, side by side.
+void topk(const Array &x, int axis, int k, const Array &p, const Array &index,
+          std::uintptr_t stream) {
+    require(axis >= 0 && static_cast<std::size_t>(axis) < x.dimensions(), "no such axis");
+    require(x.floats().has_value() && p.floats() == x.floats() && index.dtype() == "int64",
+            "logits and results have other dtypes");
+    Rows rows(x, axis);
+    rows.add(x);
+    if (!rows.merge(cuda::max_outer))
+        throw std::invalid_argument("too many dimensions that can't be merged: make the logits "
+                                    "contiguous");
+    cuda::TopkArguments arguments{};
+    arguments.dtype = *x.floats();
+    arguments.dims = rows.dims();
+    std::int64_t results = k;
+    for (int i = 0; i < rows.dims(); ++i) {
+        arguments.extent[i] = rows.extent(i);
+        arguments.x_at.outer[i] = rows.stride(0, i);
+        results *= rows.extent(i);
+    }
+    arguments.n = x.extent(static_cast<std::size_t>(axis));
+    arguments.x_at.step = rows.step(0);
+    require(k >= 1 && k <= arguments.n && k <= cuda::topk_most, "k doesn't fit");
+    require(p.side_by_side(0) == results && index.side_by_side(0) == results,
+            "there aren't k results for each row, side by side");
+    arguments.x = x.data();
+    arguments.k = k;
+    arguments.p = p.data();
+    arguments.index = static_cast<std::int64_t *>(index.data());
+    arguments.stream = reinterpret_cast<cuda::Stream>(stream);
+    launch(x.device(), "topk/exact", [&] { return cuda::launch_topk(arguments); });
+}
+
+} // namespace
+
+void add_topk(nb::module_ &module) {
+    module.def("topk", &topk);
+    module.attr("topk_most") = cuda::topk_most;
+}
+
+} // namespace fastsoftmax::python

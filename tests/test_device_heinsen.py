@@ -1,0 +1,77 @@
+"""Top-k and Heinsen attention on arrays of the fake device, against the same on the CPU."""
+
+from typing import Any
+
+import fastsoftmax as fs
+import numpy as np
+import pytest
+from cuda_arrays import Fake
+from fastsoftmax import heinsen
+from hostcuda_binding import hostcuda
+
+__all__ = ["hostcuda"]
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((3, 4, 90)).astype(np.float32)
+Q, K = (RNG.standard_normal((2, 3, 20, 24)).astype(np.float32) for _ in "qk")
+V = RNG.standard_normal((2, 3, 20, 40)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_topk(hostcuda: Any, dtype: str) -> None:
+    """Values and places, along any axis, up to the most that a device takes."""
+    x = X.astype(dtype)
+    for axis, k in ((-1, 5), (-1, 64), (0, 3), (1, 1), (2, 0)):
+        got, wanted = fs.topk(Fake(x), k, axis=axis), fs.topk(x, k, axis=axis)
+        assert got[0].dtype == x.dtype
+        assert np.array_equal(got[1].data, wanted[1])
+        assert np.allclose(got[0].data, wanted[0], rtol=2e-3 if dtype == "float16" else 2e-6)
+
+
+def test_topk_refusals(hostcuda: Any) -> None:
+    """What the CPU takes and a device doesn't."""
+    for words, options in (
+        ("up to 64", {"k": 65}),
+        ("neither scale nor mask", {"k": 2, "mask": Fake(X > 0)}),
+        ("neither scale nor mask", {"k": 2, "scale": 2.0}),
+        ("k is 91", {"k": 91}),
+    ):
+        with pytest.raises(ValueError, match=words):
+            fs.topk(Fake(X), **options)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_attention(hostcuda: Any, causal: bool, dtype: str) -> None:
+    """A prefill, and a second one from the state of the first; halves are computed in float32."""
+    q, k, v = (a.astype(dtype) for a in (Q, K, V))
+    y, state = heinsen.attention(Fake(q), Fake(k), Fake(v), causal=causal, return_state=True)
+    wanted, host = heinsen.attention(q, k, v, causal=causal, return_state=True)
+    room = 2e-3 if dtype == "float16" else 1e-5
+    assert y.dtype == wanted.dtype
+    assert np.allclose(y.data, wanted, rtol=room, atol=room)
+    again = heinsen.attention(Fake(q), Fake(k), Fake(v), causal=causal, state=state)
+    wanted = heinsen.attention(q, k, v, causal=causal, state=host)
+    assert np.allclose(again.data, wanted, rtol=room, atol=room)
+
+
+def test_state(hostcuda: Any) -> None:
+    """Decoding from a state of the CPU: update, attend, step, and copies apart."""
+    host = heinsen.State((2, 3), 24, 40).update(K, V)
+    state = host.on(Fake(Q))
+    other = state.copy()
+    assert np.allclose(state.attend(Fake(Q)).data, host.attend(Q), atol=1e-5)
+    for i in range(3):
+        token = [a[:, :, i] for a in (Q, K, V)]
+        got = state.step(*map(Fake, token))
+        assert np.allclose(got.data, host.step(*token), atol=1e-5)
+    before = heinsen.State((2, 3), 24, 40).update(K, V)
+    assert np.allclose(other.attend(Fake(Q)).data, before.attend(Q), atol=1e-5)
+    with pytest.raises(ValueError, match="q has shape"):
+        state.attend(Fake(V))
+    with pytest.raises(ValueError, match="numbers of tokens differ"):
+        state.update(Fake(K), Fake(V[:, :, :3]))
+    with pytest.raises(TypeError, match="on takes an array on a CUDA device"):
+        host.on(Q)
+    with pytest.raises(TypeError, match=r"see State\.on"):
+        heinsen.attention(Fake(Q), Fake(K), Fake(V), state=host)
