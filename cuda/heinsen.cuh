@@ -139,7 +139,7 @@ template <class T, bool Keys, bool Queries> class HeinsenHead {
 };
 
 template <class T, bool Keys, bool Queries>
-__global__ void __launch_bounds__(heinsen_threads, 3) heinsen(const HeinsenCall<T> a) {
+__global__ void __launch_bounds__(heinsen_threads, 2) heinsen(const HeinsenCall<T> a) {
     FS_DYNAMIC_SHARED(T, shared);
     FS_SHARED(T, scores, heinsen_block * heinsen_block);
     FS_SHARED(T, scale, heinsen_block);

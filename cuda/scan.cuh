@@ -6,10 +6,10 @@
 //   raw         s = g(m, s, x), the published text to the letter
 //   two_expf    M = max(m, x)   s = s exp(m - M) + exp(x - M)
 //
-// The chain that a thread carries is one addition and one choice, whatever the weight costs: e
-// hangs on x and m alone, and m on one maximum. So where few threads run, the latency of that chain
-// and of the loads binds; where many run, the instructions. `Depth` logits are fetched before the
-// ones at hand are used; docs/gpu.md predicts what that gives.
+// By weight and in two_expf a thread carries one maximum and one multiply-add from logit to logit
+// (s + e is s * 1 + e, chosen before s is needed); all else hangs on x and m alone, exponentials
+// included. So where few threads run, the latency of the loads binds, then that of the chain; where
+// many run, the instructions. `Depth` logits are fetched before the ones at hand are used.
 //
 // Bits: those of the scalar kernels with fused multiply-add (two_expf excepted). s is one float
 // chain: a row of n loses up to n * 6e-8. Edges: as cpp/kernels/scan.hpp.
@@ -51,9 +51,9 @@ template <class Variant> class ScanStep {
             return rescale_(state, x);
         const float d = x - state.m;
         const bool rises = d > 0;
-        const V e = weight_(V{rises ? -d : d});
-        const float risen = V::fma(V{state.s}, e, V{zero_}).v;
-        return {rises ? x : state.m, rises ? risen : state.s + e.v};
+        const V e = weight_(V{-__builtin_fabsf(d)});
+        const V factor{rises ? e.v : 1.0f}, added{rises ? zero_ : e.v};
+        return {larger(state.m, x), V::fma(V{state.s}, factor, added).v};
     }
     static constexpr bool raw = false;
 };
