@@ -15,6 +15,10 @@ template <class Check> void aligned_rows(Random &g, bool brief, const Check &che
         Batch b(g, {1, rows, n, g.below(2) * 16, 0, Shape::unmasked, false});
         check_all(b);
     }
+    if (!brief) { // more tiles than blocks
+        Batch b(g, {1, 560, 1024, 0, 0, Shape::unmasked, false});
+        check_all(b);
+    }
 }
 
 /// Any length and layout, masks, and parameters that differ between rows.
@@ -52,6 +56,7 @@ template <class Check> int int8_main(int count, char **arguments, const Check &c
     const bool brief = count > 1 && std::string_view(arguments[1]) == "brief";
     Report report;
     Random g;
+    options.multiprocessors = 1;
     each_schedule([&](const char *schedule) {
         const auto check_one = [&](Batch &b) { check(b, g, schedule, report); };
         aligned_rows(g, brief, check_one);
