@@ -36,8 +36,7 @@ template <class T> class Heads {
 
   public:
     explicit Heads(const Shape &s)
-        : s_(s), state_size_(heinsen_state_size(static_cast<std::size_t>(s.d_k),
-                                                static_cast<std::size_t>(s.d_v))),
+        : s_(s), state_size_(static_cast<std::size_t>(heinsen_device_size(s.d_k, s.d_v))),
           q_(count(s.d_k)), k_(count(s.d_k)), v_(count(s.d_v)), y_(count(s.d_v)),
           state_(state_size_ * static_cast<std::size_t>(s.heads)), after_(state_.size()) {
         std::mt19937 random(7);
