@@ -25,18 +25,14 @@ class Int8Launch {
         call_.rows = static_cast<unsigned>(rows);
         call_.sections = static_cast<unsigned>(all_ / rows);
         if (call_.a.n > 2048)
-            return call_.a.mask ? whole_blocks<Method, true>(parameters)
-                                : whole_blocks<Method, false>(parameters);
-        if (call_.a.mask)
-            return call_.a.n <= 512 ? in_registers<Method, 1, false, true>(parameters)
-                                    : in_registers<Method, 4, false, true>(parameters);
+            return whole_blocks<Method>(parameters);
         if (!bulk())
-            return call_.a.n <= 512 ? in_registers<Method, 1, false, false>(parameters)
-                                    : in_registers<Method, 4, false, false>(parameters);
+            return call_.a.n <= 512 ? in_registers<Method, 1, false>(parameters)
+                                    : in_registers<Method, 4, false>(parameters);
         // few lanes with much of a row each: less to reduce, and pairs of lanes fill a sector
-        return call_.a.n <= 32   ? in_registers<Method, 1, true, false>(parameters)
-               : call_.a.n <= 64 ? in_registers<Method, 2, true, false>(parameters)
-                                 : in_registers<Method, 4, true, false>(parameters);
+        return call_.a.n <= 32   ? in_registers<Method, 1, true>(parameters)
+               : call_.a.n <= 64 ? in_registers<Method, 2, true>(parameters)
+                                 : in_registers<Method, 4, true>(parameters);
     }
 
   private:
@@ -47,8 +43,8 @@ class Int8Launch {
             return stride % 16 == 0 && stride >= 0 &&
                    stride < 1 << 20; // offsets in a tile: 32 bits
         };
-        return a.dims <= 1 && a.n % 16 == 0 && aligned_to(a.x, 16) && aligned_to(a.y, 16) &&
-               fits(a.x_at.outer[0]) && fits(a.y_at.outer[0]);
+        return !a.mask && a.dims <= 1 && a.n % 16 == 0 && aligned_to(a.x, 16) &&
+               aligned_to(a.y, 16) && fits(a.x_at.outer[0]) && fits(a.y_at.outer[0]);
     }
     static unsigned at_most(std::int64_t count, std::int64_t most) {
         return static_cast<unsigned>(count < most ? count : most);
@@ -59,20 +55,18 @@ class Int8Launch {
         const std::int64_t most = 16 * std::int64_t{multiprocessors()};
         return dim3(at_most(blocks, most / sections + 1), sections);
     }
-    template <class Method, int Chunks, bool Bulk, bool Masked>
+    template <class Method, int Chunks, bool Bulk>
     int in_registers(const typename Method::Parameters &parameters) {
         call_.lanes = 1;
         while (call_.lanes * 16 * Chunks < call_.a.n)
             call_.lanes *= 2;
-        const unsigned rows =
-            Int8Tile<Method, Chunks, Bulk, Masked>::rows * int8_threads / call_.lanes;
-        return launch(int8_rows<Method, Chunks, Bulk, Masked>,
+        const unsigned rows = Int8Tile<Method, Chunks, Bulk>::rows * int8_threads / call_.lanes;
+        return launch(int8_rows<Method, Chunks, Bulk>,
                       grid((std::int64_t{call_.rows} + rows - 1) / rows), dim3(int8_threads), 0,
                       call_.a.stream, call_, parameters);
     }
-    template <class Method, bool Masked>
-    int whole_blocks(const typename Method::Parameters &parameters) {
-        return launch(int8_long_rows<Method, Masked>, grid(call_.rows), dim3(int8_threads), 0,
+    template <class Method> int whole_blocks(const typename Method::Parameters &parameters) {
+        return launch(int8_long_rows<Method>, grid(call_.rows), dim3(int8_threads), 0,
                       call_.a.stream, call_, parameters);
     }
 };

@@ -8,7 +8,7 @@
 
 namespace fastsoftmax::cuda {
 
-template <class Method, bool Masked> class Int8LongRow {
+template <class Method> class Int8LongRow {
     using Row = typename Method::Row;
     using Out = typename Method::Out;
 
@@ -20,7 +20,7 @@ template <class Method, bool Masked> class Int8LongRow {
 
   public:
     FS_DEVICE Int8LongRow(const Int8Arguments &a, const Int8Offsets &at)
-        : n_(a.n), x_(a.x + at.x), mask_(Masked ? a.mask + at.mask : nullptr),
+        : n_(a.n), x_(a.x + at.x), mask_(a.mask ? a.mask + at.mask : nullptr),
           y_(static_cast<Out *>(a.y) + at.y) {}
 
     FS_DEVICE void run(const Method &method) const {
@@ -39,8 +39,7 @@ template <class Method, bool Masked> class Int8LongRow {
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
                 part = Row::add(part, row.weigh(x.word[j]));
-                if constexpr (Masked)
-                    taking = plus_bytes(taking, kept.word[j] & four(1));
+                taking = plus_bytes(taking, kept.word[j] & four(1));
             }
             sum += part;
             count += taking;
@@ -49,8 +48,7 @@ template <class Method, bool Masked> class Int8LongRow {
         const auto plus = [](std::uint64_t a, std::uint64_t b) { return a + b; };
         sum = group.reduce<1>(sum, std::uint64_t{0}, plus);
         places = group.reduce<2>(places, std::uint64_t{0}, plus);
-        count = Masked ? group.reduce<3>(count, std::uint64_t{0}, plus)
-                       : static_cast<std::uint64_t>(n_);
+        count = group.reduce<3>(count, std::uint64_t{0}, plus);
         const unsigned total = row.total(method, m, sum, static_cast<std::int64_t>(count),
                                          static_cast<std::int64_t>(places - count));
         row.scale_by(method.scale_of(total), total);
@@ -61,10 +59,8 @@ template <class Method, bool Masked> class Int8LongRow {
     /// f(where, x, kept) of all pieces that this thread has.
     template <class F> FS_DEVICE void each(const F &f) const {
         for (std::int64_t at = 16 * group.rank(); at < n_; at += 16 * int8_threads) {
-            Sixteen x = load_some(x_ + at, n_ - at, 128), kept{};
-            if constexpr (Masked)
-                kept = load_some(mask_ + at, n_ - at, 0);
-            prepare<Masked>(x, kept);
+            Sixteen x, kept;
+            load_kept(x_ + at, mask_ ? mask_ + at : nullptr, n_ - at, x, kept);
             f(at, x, kept);
         }
     }
@@ -77,22 +73,21 @@ template <class Method, bool Masked> class Int8LongRow {
             for (int j = 0; j < 4; ++j)
                 weights[j] = row.weigh(x.word[j]);
             row.results(weights, results);
-            if constexpr (Masked)
 #pragma unroll
-                for (int j = 0; j < 4; ++j)
-                    clear_unless<Method>(kept.word[j], results + words * j);
+            for (int j = 0; j < 4; ++j)
+                clear_unless<Method>(kept.word[j], results + words * j);
             store_some(y_ + at, n_ - at, results);
         });
     }
 };
 
-template <class Method, bool Masked>
-__global__ void __launch_bounds__(int8_threads)
+template <class Method>
+__global__ void __launch_bounds__(int8_threads, 4)
     int8_long_rows(const Int8Call call, const typename Method::Parameters parameters) {
     for (unsigned s = blockIdx.y; s < call.sections; s += gridDim.y) {
         const Method method(parameters, s % static_cast<unsigned>(call.a.groups));
         for (unsigned r = blockIdx.x; r < call.rows; r += gridDim.x)
-            Int8LongRow<Method, Masked>(call.a, Int8Offsets(call.a, s * call.rows + r)).run(method);
+            Int8LongRow<Method>(call.a, Int8Offsets(call.a, s * call.rows + r)).run(method);
     }
 }
 

@@ -3,9 +3,9 @@
 // A row has 1 to 32 lanes of a warp, and each lane sixteen neighbouring elements of it at a time. A
 // thread holds several such pieces, of one row or more, to have several loads under way and to
 // share the cost of a step among rows. x is read once and y written once, by vectors of 16 bytes
-// where rows are aligned to that and have no rest (`Bulk`). Bytes are processed four at a time
-// (packed.cuh). Lanes meet in two butterflies: maximum and sum. The quotient of a row is found by
-// one of its lanes, several rows at once, and handed to the others.
+// where rows are aligned to that and have neither rest nor mask (`Bulk`). Bytes are processed four
+// at a time (packed.cuh). Lanes meet in two butterflies: maximum and sum. The quotient of a row is
+// found by one of its lanes, several rows at once, and handed to the others.
 //
 // Places that are masked, beyond the end or of no row are as if x were the least number, 0 (128 is
 // added to logits): no lane of a butterfly is missing. The method takes their weights off the sum
@@ -18,7 +18,7 @@
 
 namespace fastsoftmax::cuda {
 
-template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
+template <class Method, int Chunks, bool Bulk> class Int8Tile {
   public:
     static constexpr int pieces = Bulk ? Method::pieces : Method::pieces / 2;
     static constexpr int rows = pieces > Chunks ? pieces / Chunks : 1;
@@ -36,18 +36,18 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
     FS_DEVICE Int8Tile(const Int8Call &call, const Method &method) : call_(call), method_(method) {}
 
     FS_DEVICE void run(unsigned section, unsigned tile) const {
-        const Int8Places<Out, rows, Bulk, Masked> places(call_, section, tile);
-        Sixteen x[rows][Chunks], kept[Masked ? rows : 1][Chunks];
+        const Int8Places<Out, rows, Bulk> places(call_, section, tile);
+        Sixteen x[rows][Chunks], kept[Bulk ? 1 : rows][Chunks];
         unsigned m[rows], sum[rows], used[rows];
 #pragma unroll
         for (int r = 0; r < rows; ++r)
 #pragma unroll
             for (int c = 0; c < Chunks; ++c)
-                places.load(r, c, x[r][c], kept[Masked ? r : 0][c]);
+                places.load(r, c, x[r][c], kept[Bulk ? 0 : r][c]);
         find_maxima(x, m);
         Weights weights[rows][Chunks][4];
         weigh(x, m, weights, sum);
-        count<Masked>(kept, used);
+        count<!Bulk>(kept, used);
         Row row[rows] = {};
         scale(m, sum, used, row);
 #pragma unroll
@@ -55,7 +55,7 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
 #pragma unroll
             for (int c = 0; c < Chunks; ++c)
                 if (places.has(r, c))
-                    store(places, r, c, row[r], weights[r][c], kept[Masked ? r : 0][c]);
+                    store(places, r, c, row[r], weights[r][c], kept[Bulk ? 0 : r][c]);
     }
 
   private:
@@ -128,7 +128,7 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
         constexpr int words = result_words<Method>;
         unsigned results[4 * words];
         row.results(weights, results);
-        if constexpr (Masked)
+        if constexpr (!Bulk)
 #pragma unroll
             for (int j = 0; j < 4; ++j)
                 clear_unless<Method>(kept.word[j], results + words * j);
@@ -136,10 +136,10 @@ template <class Method, int Chunks, bool Bulk, bool Masked> class Int8Tile {
     }
 };
 
-template <class Method, int Chunks, bool Bulk, bool Masked>
-__global__ void __launch_bounds__(int8_threads)
+template <class Method, int Chunks, bool Bulk>
+__global__ void __launch_bounds__(int8_threads, 2)
     int8_rows(const Int8Call call, const typename Method::Parameters parameters) {
-    using Tile = Int8Tile<Method, Chunks, Bulk, Masked>;
+    using Tile = Int8Tile<Method, Chunks, Bulk>;
     const unsigned rows = Tile::rows * int8_threads / call.lanes;
     for (unsigned s = blockIdx.y; s < call.sections; s += gridDim.y) {
         const Method method(parameters, s % static_cast<unsigned>(call.a.groups));

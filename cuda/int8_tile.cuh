@@ -20,15 +20,23 @@ template <class Method> FS_DEVICE void clear_unless(unsigned kept, unsigned *res
     }
 }
 
-/// Logits as unsigned bytes, those that take no part as the least one.
-template <bool Masked> FS_DEVICE void prepare(Sixteen &x, Sixteen &kept) {
+/// Logits as unsigned bytes.
+FS_DEVICE void add_128(Sixteen &x) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+        x.word[j] = bitwise<0x3c>(x.word[j], four(128), 0);
+}
+/// Logits as unsigned bytes and which of them take part: those that don't are the least one. No
+/// mask: nullptr.
+FS_DEVICE void load_kept(const std::int8_t *from, const std::uint8_t *mask, std::int64_t left,
+                         Sixteen &x, Sixteen &kept) {
+    x = load_some(from, left, 128);
+    kept = mask ? load_some(mask, left, 0) : first_bytes(left);
+    add_128(x);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-        x.word[j] = bitwise<0x3c>(x.word[j], four(128), 0);
-        if constexpr (Masked) {
-            kept.word[j] = nonzero_masks(kept.word[j]);
-            x.word[j] &= kept.word[j];
-        }
+        kept.word[j] = nonzero_masks(kept.word[j]);
+        x.word[j] &= kept.word[j];
     }
 }
 
@@ -51,7 +59,7 @@ template <int N> FS_DEVICE unsigned chosen(const unsigned *value, unsigned i) {
 }
 
 /// Every `step`th row of a section; a thread's pieces of a row lie 16 * lanes elements apart.
-template <class Out, int Rows, bool Bulk, bool Masked> class Int8Places {
+template <class Out, int Rows, bool Bulk> class Int8Places {
     const Int8Call &call_;
     const unsigned first_, step_; ///< element of this thread, rows between its rows
     unsigned row_;
@@ -78,21 +86,22 @@ template <class Out, int Rows, bool Bulk, bool Masked> class Int8Places {
         return r * static_cast<int>(step_) < rows_left_ && left(c) > 0;
     }
 
+    /// `kept` is only set where rows may be anything.
     FS_DEVICE void load(int r, int c, Sixteen &x, Sixteen &kept) const {
-        x = {{four(128), four(128), four(128), four(128)}};
-        if constexpr (Masked)
-            kept = {};
-        if (has(r, c)) {
-            if constexpr (Bulk)
+        if constexpr (Bulk) {
+            x = {{four(128), four(128), four(128), four(128)}};
+            if (has(r, c))
                 x = load_vector(x_ + r * x_step_ + at(c));
-            else {
-                const Int8Offsets offsets(call_.a, row_ + r * step_);
-                x = load_some(call_.a.x + offsets.x + first_ + at(c), left(c), 128);
-                if constexpr (Masked)
-                    kept = load_some(call_.a.mask + offsets.mask + first_ + at(c), left(c), 0);
-            }
+            return add_128(x);
         }
-        prepare<Masked>(x, kept);
+        x = kept = {};
+        if (!has(r, c))
+            return;
+        const Int8Offsets offsets(call_.a, row_ + r * step_);
+        const unsigned element = first_ + at(c);
+        const std::uint8_t *mask = call_.a.mask;
+        load_kept(call_.a.x + offsets.x + element, mask ? mask + offsets.mask + element : nullptr,
+                  left(c), x, kept);
     }
     template <int N> FS_DEVICE void store(int r, int c, const unsigned (&results)[N]) const {
         if constexpr (Bulk)

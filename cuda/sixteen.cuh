@@ -41,10 +41,21 @@ FS_DEVICE Sixteen load_some(const void *from, std::int64_t left, unsigned fill) 
             continue;
         }
         unsigned word = 0;
-#pragma unroll
+#pragma unroll 1 // a loop: it isn't the usual way, and code for sixteen bytes is long
         for (int b = 0; b < 4; ++b)
             word |= (4 * j + b < left ? unsigned{bytes[4 * j + b]} : fill) << (8 * b);
         piece.word[j] = word;
+    }
+    return piece;
+}
+
+/// 0xff in the first `left` bytes (any number), else 0.
+FS_DEVICE Sixteen first_bytes(std::int64_t left) {
+    Sixteen piece;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+        const int here = static_cast<int>(max(min(left - 4 * j, std::int64_t{4}), std::int64_t{0}));
+        piece.word[j] = here == 4 ? ~0u : (1u << (8 * here)) - 1;
     }
     return piece;
 }
@@ -68,7 +79,7 @@ FS_DEVICE void store_some(T *to, std::int64_t left, const unsigned (&a)[N]) {
             reinterpret_cast<unsigned *>(to)[j] = a[j];
             continue;
         }
-#pragma unroll
+#pragma unroll 1
         for (int k = 0; k < each; ++k)
             if (each * j + k < left)
                 to[each * j + k] = static_cast<T>(a[j] >> (bits * k));
