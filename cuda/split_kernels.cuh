@@ -9,6 +9,9 @@ template <class Weight> inline constexpr bool rescales_by_powers = false;
 template <class V, int Degree, bool Shifted>
 inline constexpr bool rescales_by_powers<ExpWeight<V, Degree, Shifted>> = true;
 
+/// Blocks that a multiprocessor has registers for: with fewer each, ptxas would spill.
+template <class S> inline constexpr int split_blocks = std::is_same_v<S, double> ? 2 : 3;
+
 /// A whole row's state.
 template <class T> struct MergedRow {
     T m;      ///< sink included
@@ -37,7 +40,8 @@ FS_DEVICE MergedRow<T> merge_stretches(const Group &group, const StretchState *s
 
 /// The maximum of each stretch, where weights can't do without.
 template <class S>
-__global__ void __launch_bounds__(split_threads, 3) stretch_maxima(const RowsCall call) {
+__global__ void __launch_bounds__(split_threads, split_blocks<S>)
+    stretch_maxima(const RowsCall call) {
     const StretchState state = look_at_stretch(Stretch<S>(call), call.a);
     if (threadIdx.x == 0)
         call.states[blockIdx.x] = state;
@@ -45,7 +49,8 @@ __global__ void __launch_bounds__(split_threads, 3) stretch_maxima(const RowsCal
 
 /// The state of each stretch.
 template <class Variant, class S>
-__global__ void __launch_bounds__(split_threads, 3) stretch_states(const RowsCall call) {
+__global__ void __launch_bounds__(split_threads, split_blocks<S>)
+    stretch_states(const RowsCall call) {
     using T = typename ComputedOf<S>::type;
     using Weight = typename Variant::template Weight<Lane<T>, false>;
     const Stretch<S> stretch(call);
@@ -67,7 +72,8 @@ __global__ void __launch_bounds__(split_threads, 3) stretch_states(const RowsCal
 
 /// The results: of a stretch, or where only states are wanted, of a row.
 template <class Variant, class S>
-__global__ void __launch_bounds__(split_threads, 3) stretch_results(const RowsCall call) {
+__global__ void __launch_bounds__(split_threads, split_blocks<S>)
+    stretch_results(const RowsCall call) {
     using T = typename ComputedOf<S>::type;
     using V = Lane<T>;
     using Weight = typename Variant::template Weight<V, false>;

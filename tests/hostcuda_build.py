@@ -85,7 +85,7 @@ def flags(build: str) -> list[str]:
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"
     if (toolkit / "vector_types.h").exists():
         include += ["-isystem", str(toolkit)]
-    has_fma = "scalar_fma" in fs.isas()  # by name: the host flag
+    has_fma = "scalar_fma" in fs.isas()  # by name: the host's flag
     fused = ["-mfma"] if os.uname().machine == "x86_64" and has_fma else []
     numerics = ["-ffp-contract=off", *fused]
     return [
@@ -141,6 +141,7 @@ def program(name: str, sources: Sequence[str], build: str) -> Path:
     """Build a program of `sources`, paths from the root of the repository."""
     if not sanitizer_runs(build):
         pytest.skip(f"programs with {' '.join(BUILDS[build])} don't run here")
+    flags(build)  # before threads ask for it, which the cache would all let through
     paths = [HOSTCUDA / "hostcuda.cpp", *(ROOT / source for source in sources)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         objects = list(pool.map(lambda source: compile_one(source, build), paths))

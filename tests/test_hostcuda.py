@@ -3,6 +3,10 @@
 See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 from hostcuda_build import BUILDS, program, run
 
@@ -43,14 +47,20 @@ def test_kernels_without_the_bugs_are_silent(build: str) -> None:
     assert (result.returncode, result.stdout) == (0, ""), result.stdout[:2000]
 
 
+def assert_all_pass(path: Path, *calls: tuple[str, ...]) -> None:
+    """Run a program with each of several arguments, side by side."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for result in pool.map(lambda arguments: run(path, *arguments), calls):
+            assert result.returncode == 0, result.stdout[:4000]
+
+
 def test_rows() -> None:
-    """Every variant and type of elements, against float64, in three schedules."""
-    result = run(program("rows", ROWS, "plain"), "sizes")
-    assert result.returncode == 0, result.stdout[:4000]
+    """Every variant and type of elements, option and edge, in three schedules, against float64."""
+    assert_all_pass(program("rows", ROWS, "plain"), ("options",), ("edges",), ("sizes",))
 
 
 @pytest.mark.parametrize("build", [build for build in BUILDS if build != "plain"])
 def test_rows_under_sanitizers(build: str) -> None:
     """No overrun, no misaligned vector, no race."""
-    result = run(program("rows", ROWS, build), "sizes", "brief")
-    assert result.returncode == 0, result.stdout[:4000]
+    parts = [(part, "brief") for part in ("options", "edges", "sizes")]
+    assert_all_pass(program("rows", ROWS, build), *parts)
