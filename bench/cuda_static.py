@@ -86,11 +86,15 @@ class Report:
 
     @property
     def item(self) -> int:
-        """Bytes of an element, from the types in the name; float where it is chosen at run time."""
-        for kind, size in (("double", 8), ("float16", 2), ("signed char", 1), ("int8", 1)):
-            if re.search(rf"\b(b?){kind}\b", self.name):
+        """Bytes of a result, from the types in the name; float where it is chosen at run time."""
+        for kind, size in (("double", 8), ("float16", 2), ("unsigned char", 1), ("short", 2)):
+            if re.search(rf"\bb?{kind}\b", self.name):
                 return size
         return 4
+
+    def elements(self, loaded: int, stored: int) -> float:
+        """Elements of a part: int8 kernels read masks by whole chunks, too, so results count."""
+        return (stored if self.name.startswith("int8") else max(loaded, stored)) / self.item
 
     def parts(self) -> list[tuple[str, list[sass.Instruction]]]:
         """Give the way through each inner loop that moves bulk data; without, that of a row."""
@@ -122,11 +126,11 @@ class Count:
         return max(self.clocks, key=lambda pipe: self.clocks[pipe])
 
 
-def count(part: list[sass.Instruction], item: int) -> Count | None:
+def count(part: list[sass.Instruction], report: Report) -> Count | None:
     """Count a part; None where it moves no whole chunks."""
     wide = [i for i in part if i.width == 16]
     loaded, stored = sass.moved(wide, "LDG"), sass.moved(wide, "STG")
-    elements = max(loaded, stored) / item
+    elements = report.elements(loaded, stored)
     if not elements:
         return None
     by_pipe = sass.pipes(part)
@@ -195,7 +199,8 @@ def plain(mangled: list[str]) -> list[str]:
         ).stdout.splitlines()
     short = []
     for name in names:
-        name = re.sub(r"\(anonymous namespace\)::|\b(?!unsigned)\w+::", "", name)
+        name = re.sub(r"\(anonymous namespace\)::|\b\w+::", "", name)
+        name = re.sub(r"\(\w+\)(-?\d+)", r"\1", name)  # numbers of enumerations
         short.append(re.sub(r"^void |\(.*$", "", name))
     return short
 
@@ -234,7 +239,7 @@ def rows(report: Report, arch: str) -> list[list[str]]:
     left = [report.name, str(used.registers), f"{report.occupancy(arch):.0%}", str(used.shared)]
     lines = []
     for what, part in report.parts():
-        counted = count(part, report.item)
+        counted = count(part, report)
         if counted is None:
             continue
         moved = (counted.loaded + counted.stored) / counted.elements
