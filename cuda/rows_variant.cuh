@@ -46,8 +46,6 @@ inline std::int64_t room_for(const RowsArguments &a) {
 template <class Variant, class S, int Elements>
 cudaError_t launch_register_rows(RowsCall call, std::int64_t room) {
     call.threads = power_of_two_from((room + Elements - 1) / Elements);
-    if (Elements == many && call.threads < 32)
-        call.threads = 32;
     const unsigned block = call.threads <= 32 ? small_block : call.threads;
     const std::int64_t rows_of_block = block / call.threads;
     const std::int64_t blocks = (call.rows + rows_of_block - 1) / rows_of_block;
@@ -61,7 +59,7 @@ cudaError_t launch_register_rows(RowsCall call, std::int64_t room) {
 inline int elements_in_registers(const RowsArguments &a) {
     const bool wide = a.dtype == Dtype::float64, masked = a.mask_kind != Mask::none;
     const std::int64_t room = room_for(a), threads = wide ? 512 : 1024;
-    if (room <= few * 32 || ((wide || masked) && room <= few * threads))
+    if (room <= few * 8 || ((wide || masked) && room <= few * threads))
         return few;
     return wide || masked || room > many * threads ? 0 : many;
 }
