@@ -3,6 +3,9 @@
 //
 // Kernels and launchers use what is here in place of __shared__, <<<>>> and PTX, and so run on
 // both. Differences between architectures go by FS_CUDA_ARCH (0 in nvcc's host pass).
+//
+// nvcc's flags are -std=c++20 -fmad=false -ftz=true: an FMA only where the source says fma, and
+// results below the smallest normal number flushed, as on every other instruction set.
 #pragma once
 #include <cstddef>
 #include <cstdint>

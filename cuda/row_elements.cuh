@@ -20,7 +20,10 @@ struct Places {
         first = static_cast<int>(rank) * per - head(x);
     }
     FS_DEVICE int number(int e, int per) const { return first + e / per * chunk + e % per; }
-    FS_DEVICE bool whole(int i, int count) const { return i >= 0 && i + count <= n; }
+    /// Of chunk c, whose first element is number i: only the first one may begin before the row.
+    FS_DEVICE bool whole(int c, int i, int count) const {
+        return (c > 0 || i >= 0) && i + count <= n;
+    }
     FS_DEVICE bool there(int i) const {
         return static_cast<unsigned>(i) < static_cast<unsigned>(n);
     }
@@ -39,7 +42,7 @@ FS_DEVICE void load_elements(const S *x, const Places &at, T scale, T *v) {
     for (int c = 0; c < Elements / per; ++c) {
         const int i = at.first + c * at.chunk;
         T *const to = v + c * per;
-        if (at.whole(i, per)) {
+        if (at.whole(c, i, per)) {
             load_chunk(x + i, to);
 #pragma unroll
             for (int j = 0; j < per; ++j)
@@ -60,7 +63,7 @@ FS_DEVICE void store_elements(S *y, const Places &at, bool aligned, const T *v) 
     for (int c = 0; c < Elements / per; ++c) {
         const int i = at.first + c * at.chunk;
         const T *const from = v + c * per;
-        if (aligned && at.whole(i, per)) {
+        if (aligned && at.whole(c, i, per)) {
             store_chunk(y + i, from);
         } else {
 #pragma unroll

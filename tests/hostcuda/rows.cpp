@@ -94,7 +94,7 @@ void options(Report &report) {
     schedules([&](const char *schedule) {
         each_kernel([&](const Kernel &kernel, Dtype dtype, bool stands) {
             for (const std::int64_t n : {7, 200, 1502})
-                if (n < 1000 || stands)
+                if (brief ? n == 200 : n < 1000 || stands)
                     each_option(kernel, dtype, n, [&](RowsCase &c) { c.run(report, schedule); });
             if (stands && (is_exact(kernel) || dtype == Dtype::float32))
                 each_option(kernel, dtype, 33003, [&](RowsCase &c) {
@@ -154,6 +154,8 @@ void edges(Report &report) {
         each_kernel([&](const Kernel &kernel, Dtype dtype, bool stands) {
             for (const std::int64_t n : {2, 40, 300, 1300, 34000}) {
                 if (n > 1000 && (!stands || (n > 2000 && dtype == Dtype::bfloat16)))
+                    continue;
+                if (brief && n != 40 && (n != 34000 || dtype != Dtype::float32))
                     continue;
                 for (const RowsOperation operation : operations)
                     for (const double share : {1.0, 0.0}) {
