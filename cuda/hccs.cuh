@@ -1,7 +1,6 @@
 // HCCS on a GPU: common/hccs.hpp has the formulas, int8_rows.cuh the passes.
 //
-// Logits are taken as unsigned bytes x (128 added), m their maximum. Four are clamped at once, from
-// below, which takes five instructions and saves the difference from m:
+// Logits are unsigned bytes x (128 added), m their maximum. Four are clamped at once, from below:
 //
 //   c = max(x, max(m - Dmax, 0))     s = (B - S m) + S c     Z = count (B - S m) + S sum(c)
 //
@@ -9,16 +8,16 @@
 //   i16   s q fits 16 bits, so one product serves two elements
 //   i8    2 s q has the result in its third byte (`clb` limits s first, to the last s whose result
 //         is below 256; steps of results are at most 1 there); where 2 S q is below 2^16 a dot
-//         product of two finds it without extracting c
+//         product of two does without extracting c
 //   wide  p = (umulhi(s << 16, R) + 2^(h - 1)) >> h, h = ceil(log2 Z),
 //         R = floor(full 2^(16 + h) / Z) + 1
 // The last is exact: R is too large by at most 1, so by less than 2^15 / 2^(16 + h) <= 1 / 2Z in p,
 // and p's fractions are multiples of 1 / 2Z.
 //
-// Cost: i8+div takes 6.6 instructions an element in rows of 128 or more (sm_90). Bound: the bits are those of the formulas. Edges: a row
-// without elements that take part gives 0.
-// Rejected: min(m - x, Dmax), one instruction more; a float per element and an exact remainder for
-// `wide` as on the CPU, eight instructions where this takes five.
+// Cost on sm_90, instructions an element in rows of 128 or more: i16 6.1, i8+div 6.6, i8+clb 8.5,
+// wide 9.8. Bound: the bits of the formulas. Edges: a row of which nothing takes part gives 0.
+// Rejected: min(m - x, Dmax), one instruction more; a float and an exact remainder for `wide`, as
+// on the CPU, eight instructions where this takes five.
 #pragma once
 #include "hccs_quotient.cuh"
 #include "packed.cuh"
@@ -47,8 +46,7 @@ template <HccsScaling scaling, bool Limits, class Result> class HccsMethod {
     using Scale = HccsScale<scaling, Limits>;
     FS_DEVICE Scale scale_of(unsigned total) const { return Scale::of(mode_, full, total); }
 
-    /// Of one row, whose maximum is known.
-    class Row {
+    class Row { // whose maximum is known
         RaisedBytes clamp_{0};
         unsigned base_ = 0, slope_ = 0, limit_ = 0, factor_ = 0;
         int shift_ = 0;

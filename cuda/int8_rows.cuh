@@ -11,8 +11,8 @@
 // added to logits): no lane of a butterfly is missing. The method takes their weights off the sum
 // again, and results there are cleared or not stored.
 //
-// Method: Row(m).weigh(four logits), add() for their sum, total(sum), scale_of(total) to be used by
-// all lanes, results(weights).
+// Method: Row(m).weigh(four logits), add() for their sum, total(), scale_of(total),
+// results(weights).
 #pragma once
 #include "int8_tile.cuh"
 

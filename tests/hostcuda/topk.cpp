@@ -21,17 +21,7 @@ using hostcuda::Report;
 namespace {
 
 constexpr int kinds = 9;
-enum class Kind {
-    random,
-    equal,
-    ascending,
-    far,
-    near_far,
-    nan,
-    infinity,
-    lowest,
-    half_lowest
-};
+enum class Kind { random, equal, ascending, far, near_far, nan, infinity, lowest, half_lowest };
 
 template <class S> constexpr Dtype dtype_of = Dtype::float32;
 template <> constexpr Dtype dtype_of<double> = Dtype::float64;
