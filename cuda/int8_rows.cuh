@@ -27,7 +27,6 @@ template <class Method, int Chunks, bool Bulk> class Int8Tile {
   private:
     using Row = typename Method::Row;
     using Weights = typename Method::Weights;
-    using Out = typename Method::Out;
 
     const Int8Call &call_;
     const Method &method_;
@@ -36,7 +35,7 @@ template <class Method, int Chunks, bool Bulk> class Int8Tile {
     FS_DEVICE Int8Tile(const Int8Call &call, const Method &method) : call_(call), method_(method) {}
 
     FS_DEVICE void run(unsigned section, unsigned tile) const {
-        const Int8Places<Out, rows, Bulk> places(call_, section, tile);
+        const Int8Places<typename Method::Out, rows, Bulk> places(call_, section, tile);
         Sixteen x[rows][Chunks], kept[Bulk ? 1 : rows][Chunks];
         unsigned m[rows], sum[rows], used[rows];
 #pragma unroll
