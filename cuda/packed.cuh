@@ -97,7 +97,10 @@ FS_DEVICE unsigned max_words(unsigned a, unsigned b) {
 /// The largest of many unsigned bytes. Where words compare in one instruction, a word's upper byte
 /// decides, whatever the lower one holds: each register is looked at twice, shifted by a byte.
 class LargestByte {
-    unsigned odd_ = 0, even_ = 0;
+    unsigned odd_ = 0;
+#if FS_CUDA_ARCH >= 900
+    unsigned even_ = 0;
+#endif
 
   public:
     FS_DEVICE void add(unsigned a) {

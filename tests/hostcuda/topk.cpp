@@ -131,7 +131,8 @@ template <class S> class Rows {
             if (std::isnan(want) != std::isnan(got))
                 return "probability " + std::to_string(got);
             const double error = std::fabs(got - want);
-            if (error > 6e-8 && (error > (bound + rounding<S>)*want && d > -20))
+            const double most = (bound + rounding<S>)*want;
+            if (d > -20 && error > most + denormal<S>)
                 return "probability off by " + std::to_string(error / want / bound) + " bounds";
         }
         return "";
