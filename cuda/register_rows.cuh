@@ -101,9 +101,12 @@ FS_DEVICE RowState<T> take_row(const Group &group, RowsOperation operation, T si
 
 /// Threads of a block at most: as many as there are registers for.
 template <class S> inline constexpr int register_threads = std::is_same_v<S, double> ? 512 : 1024;
+/// Blocks of a multiprocessor at least, 0 where ptxas may choose: for double it would rather spill.
+template <class S> inline constexpr int register_blocks = std::is_same_v<S, double> ? 1 : 0;
 
 template <class Variant, class S, int Elements>
-__global__ void __launch_bounds__(register_threads<S>) register_rows(const RowsCall call) {
+__global__ void __launch_bounds__(register_threads<S>, register_blocks<S>)
+    register_rows(const RowsCall call) {
     using T = typename ComputedOf<S>::type;
     const RowsArguments &a = call.a;
     const Group group{call.threads};
