@@ -47,19 +47,15 @@ template <class V> class HeinsenChunk {
   private:
     /// W, and in lanes the sums of w z.
     FS_INLINE void weigh_queries(V (&total)[side], T *c) {
-        const auto q = [&](std::size_t u) { return a_.q + (t_ + (u < n_ ? u : n_ - 1)) * a_.d_k; };
-        for (std::size_t u = 0; u < side; ++u)
-            total[u] = h_.weights.highest(q(u));
+        const T *q = a_.q + t_ * a_.d_k;
+        h_.weights.find_highest(q, n_, total, side);
         Block::fold(total, c, V::max, V::reduce_max);
-        for (std::size_t u = 0; u < side; ++u)
-            total[u] = h_.weights.weigh_query(q(u), c[u], h_.W + u * side, side);
+        h_.weights.weigh_queries(q, n_, c, h_.W, total, side);
     }
 
     /// P^T in blocks; what the queries see of these keys comes from S, so z may have them now.
     FS_INLINE void weigh_keys() {
-        for (std::size_t u = 0; u < side; ++u)
-            h_.weights.weigh_key(a_.k + (u < n_ ? t_ + u : 0) * a_.d_k, u < n_ ? a_.d_k : 0,
-                                 h_.P + u * side, side);
+        h_.weights.weigh_keys(a_.k + t_ * a_.d_k, n_, h_.P, side);
         h_.weights.add(h_.P, side);
         for (T *P = h_.P, *end = P + h_.rows * side; P < end; P += heinsen_block_size) {
             Block::transpose(h_.p, P);

@@ -44,7 +44,7 @@ template <class Variant, class V> class HeinsenLog {
                 if (weights.rise(p))
                     for (std::size_t i = 0; i < rows; i += lanes)
                         (V::load(over_z + i) * V::load(p + i)).store(over_z + i);
-                weights.weigh_key(k, a.d_k, p, 1);
+                weights.weigh_keys(k, 1, p, 1);
                 for (std::size_t i = 0; i < rows; i += lanes)
                     accumulate(a.weights + rows + i, V::load(a.weights + rows + i), over_z + i,
                                V::load(over_z + i), V::load(p + i));
@@ -52,8 +52,11 @@ template <class Variant, class V> class HeinsenLog {
             T c = 0, total = 0;
             if (a.q) {
                 const T *q = a.q + t * a.d_k;
-                c = V::reduce_max(weights.highest(q));
-                total = static_cast<T>(V::reduce_add(weights.weigh_query(q, c, w, 1)));
+                V sum;
+                weights.find_highest(q, 1, &sum, 1);
+                c = V::reduce_max(sum);
+                weights.weigh_queries(q, 1, &c, w, &sum, 1);
+                total = static_cast<T>(V::reduce_add(sum));
             }
             for (std::size_t j = a.first; j < a.last; j += lanes) {
                 T *M = a.A + j / side * heinsen_panel_size(a.d_k, true) + (j & (side - 1));

@@ -22,7 +22,10 @@ template <class V> class HeinsenToken {
             wait(h, t);
         if (a.q) {
             const T *q = a.q + t * a.d_k;
-            V total = h.weights.weigh_query(q, V::reduce_max(h.weights.highest(q)), h.W, 1);
+            V total;
+            h.weights.find_highest(q, 1, &total, 1);
+            const T c = V::reduce_max(total);
+            h.weights.weigh_queries(q, 1, &c, h.W, &total, 1);
             V score[side];
             T scores[side];
             for (std::size_t u = 0; u < side; ++u)
@@ -50,7 +53,7 @@ template <class V> class HeinsenToken {
   private:
     static FS_INLINE void wait(HeinsenHead<V> &h, std::size_t t) {
         const std::size_t u = h.count();
-        h.weights.weigh_key(h.a.k + t * h.a.d_k, h.a.d_k, h.waiting_p + u * h.rows, 1);
+        h.weights.weigh_keys(h.a.k + t * h.a.d_k, 1, h.waiting_p + u * h.rows, 1);
         for (std::size_t j = h.a.first; j < h.a.last; j += side)
             for (std::size_t c = 0; c < side; c += lanes)
                 HeinsenWeights<V>::load(h.a.v + t * h.a.d_v, j + c, h.a.d_v, 0)

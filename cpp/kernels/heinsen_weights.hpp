@@ -30,7 +30,7 @@ template <class V> class HeinsenWeights {
 
     /// Finds the maxima with n more keys. False if one of them rises by more than 16 or isn't
     /// finite.
-    bool find_top(const T *k, std::size_t n) {
+    __attribute__((noinline)) bool find_top(const T *k, std::size_t n) {
         V far = V::set(0), risen = V::set(0);
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const V before = V::load(m_ + i);
@@ -58,31 +58,40 @@ template <class V> class HeinsenWeights {
         return true;
     }
 
-    /// q + m, in lanes the highest of them.
-    FS_INLINE V highest(const T *q) const {
-        V c = V::set(2.0 * heinsen_lowest<T>);
-        for (std::size_t i = 0; i < rows_; i += lanes)
-            c = V::max(c, query(q, i) + V::load(m_ + i));
-        return c;
-    }
-    /// w of a query whose highest q + m is c; in lanes, the sum of w z.
-    FS_INLINE V weigh_query(const T *q, T c, T *w, std::size_t tokens) const {
-        const ExactWeight<V, false> weight{T(0)};
-        V sum = V::set(0);
-        for (std::size_t i = 0; i < rows_; i += lanes) {
-            const TwoSum<V> e(query(q, i), V::load(m_ + i));
-            const V x = weight(e.less(V::set(c)));
-            x.store(w + place(i, tokens));
-            sum = V::fma(x, V::load(z_ + i), sum);
+    /// q + m of n queries, in lanes the highest of each; of `tokens`, those beyond n are again the
+    /// last.
+    __attribute__((noinline)) void find_highest(const T *q, std::size_t n, V *c,
+                                                std::size_t tokens) const {
+        for (std::size_t u = 0; u < tokens; ++u) {
+            c[u] = V::set(2.0 * heinsen_lowest<T>);
+            for (std::size_t i = 0; i < rows_; i += lanes)
+                c[u] = V::max(c[u], query(row(q, u, n), i) + V::load(m_ + i));
         }
-        return sum;
+    }
+    /// w of the same queries, whose highest q + m are c; in lanes, the sums of w z.
+    __attribute__((noinline)) void weigh_queries(const T *q, std::size_t n, const T *c, T *w,
+                                                 V *sum, std::size_t tokens) const {
+        const ExactWeight<V, false> weight{T(0)};
+        for (std::size_t u = 0; u < tokens; ++u) {
+            const V highest = V::set(c[u]);
+            sum[u] = V::set(0);
+            for (std::size_t i = 0; i < rows_; i += lanes) {
+                const TwoSum<V> e(query(row(q, u, n), i), V::load(m_ + i));
+                const V x = weight(e.less(highest));
+                x.store(w + place(i, tokens) + u * side);
+                sum[u] = V::fma(x, V::load(z_ + i), sum[u]);
+            }
+        }
     }
 
-    /// p of a key; a feature of -inf weighs nothing. n is d_k, or 0 for no token.
-    void weigh_key(const T *k, std::size_t n, T *p, std::size_t tokens) const {
+    /// p of n keys; a feature of -inf weighs nothing, as all do beyond n.
+    __attribute__((noinline)) void weigh_keys(const T *k, std::size_t n, T *p,
+                                              std::size_t tokens) const {
         const ExactWeight<V, false> weight{T(0)};
-        for (std::size_t i = 0; i < rows_; i += lanes)
-            weight(load(k, i, n, -__builtin_inf()) - V::load(m_ + i)).store(p + place(i, tokens));
+        for (std::size_t u = 0; u < tokens; ++u)
+            for (std::size_t i = 0; i < rows_; i += lanes)
+                weight(load(row(k, u, n), i, u < n ? d_k_ : 0, -__builtin_inf()) - V::load(m_ + i))
+                    .store(p + place(i, tokens) + u * side);
     }
 
     /// z += p of several tokens, each `apart` from the one before (0: in blocks, of a chunk).
@@ -96,6 +105,10 @@ template <class V> class HeinsenWeights {
     }
 
   private:
+    /// Token u of n, or the last.
+    FS_INLINE const T *row(const T *tokens, std::size_t u, std::size_t n) const {
+        return tokens + (u < n ? u : n - 1) * d_k_;
+    }
     /// -inf counts as a very low number: its sum with an m of nothing must not lose to it.
     FS_INLINE V query(const T *q, std::size_t i) const {
         return V::max(V::set(heinsen_lowest<T> / 16), load(q, i, d_k_, heinsen_lowest<T>));
