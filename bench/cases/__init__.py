@@ -6,6 +6,7 @@ from cases import (
     cuda,
     error,
     heinsen,
+    heinsen_error,
     int8,
     int8_error,
     int8_peers,
@@ -27,6 +28,7 @@ MODULES = (
     int8_peers,
     int8_threads,
     heinsen,
+    heinsen_error,
     cuda,
 )
 CASES: dict[str, Case] = {module.CASE.name: module.CASE for module in MODULES}

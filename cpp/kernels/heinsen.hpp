@@ -13,21 +13,24 @@
 // tokens. Such a chunk's first token goes alone, and then the next 16 are tried.
 //
 // Error of y relative to sum_t weight |v_t|, in u = 2^-24 (float64: 2^-53), at worst:
-//   a weight: 6 for exp (float64: 9; see weight.hpp) and X for its exponent -X, rounded once. Only
-//     X <= log(n d_k) + 1 counts: what lies lower is little beside the rest. Both p and w: 2 (6 +
-//     X)
-//   A and z: one rounding for each chunk and 16 within it, n / 16 + 16; and for each of r rises of
-//   m
-//     a factor of the same kind, 7 r + X in all
-//   sums over features: d_k
-// For n = 1000, d_k = 128 (X = 13) and r = 12, as normal keys have it, that is 342 u (float64: 384
-// u, 4.3e-14). Roundings go both ways, so that sums of N of them leave about their root: 60
-// u, 3.6e-6. Claimed, and checked at this size (tests/cpp/check/heinsen.cpp): 5e-6 and 1e-13. It
-// grows with the number of tokens as float sums do: docs/heinsen.md has measurements. Edges: -inf
-// in k skips the feature, -inf in q counts as a very low number; an empty state gives NaN; NaN and
-// +inf in k spread over the feature for good, in q over the answer. Rejected: the log domain of eq.
-// 5 and 6, an exp and a log for each element of the state (10 times the time and more); chunks of 8
-// with A by rows, each element loaded for 8 tokens (1.7 to 2.8 times).
+//
+//   a weight     6 for exp (float64: 9; weight.hpp), and X for its exponent -X, rounded once. Only
+//                X <= log(n d_k) + 1 counts: what lies lower is little beside the rest.
+//                Both p and w: 2 (6 + X)
+//   A and z      a rounding for each chunk and 16 within it, n / 16 + 16 (single tokens: n / 8);
+//                for each of r rises of m a factor of the same kind, 7 r + X in all
+//   features     sums of d_k terms: d_k
+//
+// For n = 1000, d_k = 128 (X = 13) and r = 12, as normal keys have it, 342 u (float64: 384 u =
+// 4.3e-14). Roundings go both ways, so sums of N of them leave about their root: 60 u = 3.6e-6.
+// Claimed, and checked at this size (tests/cpp/check/heinsen.cpp): 5e-6 and 1e-13. It grows with
+// the number of tokens as float sums do: docs/heinsen.md has measurements.
+//
+// Edges: -inf in k skips the feature, -inf in q counts as a very low number; an empty state gives
+// NaN; NaN and +inf in k spread over the feature for good, in q over the answer, in v over the
+// column from there on.
+// Rejected: the log domain of eq. 5 and 6, an exp and a log for each element of the state (10 times
+// the time and more); chunks of 8 with A by rows, each element loaded for 8 tokens (1.5 times).
 #pragma once
 #include "kernels/heinsen_chunk.hpp"
 #include "kernels/heinsen_token.hpp"
