@@ -6,7 +6,7 @@
 //   c_j = max_i(q_ti + M_ij);  c, w and z as in heinsen_weights.hpp
 //
 // One token after the other, so S and z are compensated sums (Kahan): a million terms would else
-// lose 2e-4; two exponentials for each element of A and token: 12 to 17 times the time of
+// lose 2e-4; two exponentials for each element of A and token: 12 to 18 times the time of
 // heinsen.hpp (d = 32 to 128, AVX-512), three times its memory.
 //
 // Error: M is any number near the maximum, so it is rounded without harm; every exponent is a

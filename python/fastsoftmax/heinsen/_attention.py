@@ -33,7 +33,7 @@ def attention(
         float32. ``n_q`` may differ from ``n`` unless `causal`. Or arrays on a CUDA device, as
         `online` takes them: then a state is one that this function returned, or `State.on` did.
     log_v : ndarray of float, instead of `v`
-        Logarithms of values, which may lie anywhere: 12 to 17 times the time. y is beyond the
+        Logarithms of values, which may lie anywhere: 12 to 18 times the time. y is beyond the
         range of float32 where its logarithm is beyond +-87: use `log_output`.
     causal : bool
         Query t sees tokens 0..t and what `state` has seen; otherwise every query sees all.

@@ -47,7 +47,7 @@ class State:
     Notes
     -----
     The first tokens decide whether a state mixes values (`v`) or values given as logarithms
-    (`log_v`), which may lie anywhere and cost two to three times the memory and 12 to 17 times the
+    (`log_v`), which may lie anywhere and cost two to three times the memory and 12 to 18 times the
     time. From then on it takes that kind only; ValueError for the other.
 
     Error of an answer, relative to the same mixture of ``abs(v)``: 5e-6 (float32) or 1e-13
