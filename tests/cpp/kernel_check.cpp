@@ -107,6 +107,7 @@ int main(int count, char **arguments) {
     check::check_layouts(report);
     check_dtype<float>("float32", extent, report);
     check_dtype<double>("float64", extent, report);
+    check::check_reciprocal(report);
     check::check_int8(extent == Extent::brief ? 5000 : 1000000, report);
 
     std::size_t isas_run = 0;

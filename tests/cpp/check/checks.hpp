@@ -64,6 +64,8 @@ template <class T> void check_heinsen(const KernelRow &row, Report &report);
 
 /// The int8 operations on so many random rows, and a few long ones, against the formulas.
 void check_int8(std::size_t rows, Report &report);
+/// The division in HCCS `wide`.
+void check_reciprocal(Report &report);
 /// Names that the dispatch must refuse, ids, the table's own consistency.
 void check_dispatch(Report &report);
 /// The C++ API on arrays of any layout, against itself on contiguous rows.
