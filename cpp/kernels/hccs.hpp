@@ -38,12 +38,13 @@ template <class Mode, class V, class Result> class HccsMethod {
           Dmax_(V::set(a.Dmax)), B_(Words::set(a.B << doublings_)),
           S_(Words::set(a.S << doublings_)) {}
 
-    /// Rows so long have their results looked up in so many entries. Measured: against the mode's
-    /// arithmetic, a table of 64 pays at once for shifted bytes.
+    /// Rows so long have their results looked up in so many entries. Measured: against a low half,
+    /// a table has to serve many vectors; against the rest one of 64 pays at once, larger ones
+    /// where a row has a vector more.
     static constexpr std::size_t longer(std::size_t entries) {
-        return scaling == HccsScaling::low_half                  ? 8 * entries
-               : scaling == HccsScaling::shifted && entries > 64 ? 3 * entries / 2
-                                                                 : entries;
+        return scaling == HccsScaling::low_half ? 8 * entries
+               : entries > 64                   ? entries + 64
+                                                : entries;
     }
     FS_INLINE V clamp(V d) const { return V::min(d, Dmax_); }
     /// The scores, doubled as often as normalise() wants.
