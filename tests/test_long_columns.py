@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from references import Floats, assert_exact, gaussian
 
-LENGTHS = (2047, 2048, 2100, 4999)
+LENGTHS = (16, 23, 129, 2047, 2048, 4999)
 
 
 def columns(kernel: fs.Kernel, n: int, count: int) -> Floats:
@@ -47,9 +47,33 @@ def test_no_column_depends_on_its_neighbours(exact_online_kernel: fs.Kernel, n: 
     assert np.allclose(p[:, 23], 1 / n, rtol=1e-6)
     for count in (2, 5, 9, 16, 40):  # one alone is a row
         for first in (0, 3, 18):
-            part = np.ascontiguousarray(x[:, first : first + count])
+            part = x[:, first : first + count]  # with gaps
             alone = fs.online(part, axis=0, isa=isa, threads=1)
             assert np.array_equal(alone, p[:, first : first + count], equal_nan=True)
     for threads in (2, 3, 7):
         again = fs.online(x, axis=0, isa=isa, threads=threads)
         assert np.array_equal(again, p, equal_nan=True)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 17, 31, 32])
+@pytest.mark.parametrize("n", [64, 300, 1001, 5000])
+def test_few_columns_without_gaps(exact_online_kernel: fs.Kernel, n: int, count: int) -> None:
+    """Several rows lie side by side in a vector; bad columns stay alone, threads change no bits."""
+    isa = exact_online_kernel.isa
+    x = columns(exact_online_kernel, n, 3 * count).reshape(n, 3, count).swapaxes(0, 1)
+    x = np.ascontiguousarray(x)
+    finite = np.where(np.isinf(x), np.finfo(x.dtype).min / 4, x)
+    p = fs.online(x, axis=1, isa=isa, threads=1)
+    assert_exact(*(np.ascontiguousarray(a.swapaxes(1, 2)) for a in (p, finite)))
+    for threads in (2, 5):
+        assert np.array_equal(fs.online(x, axis=1, isa=isa, threads=threads), p)
+    spoiled = x.copy()
+    spoiled[0, n - 1, 0] = np.nan
+    spoiled[1, 1, 1] = np.inf
+    spoiled[2, :, count - 1] = -np.inf
+    q = fs.online(spoiled, axis=1, isa=isa)
+    bad = np.zeros((3, count), dtype=bool)
+    bad[0, 0] = bad[1, 1] = bad[2, count - 1] = True
+    assert (np.isnan(q) == bad[:, None, :]).all()
+    kept = np.broadcast_to(~bad[:, None, :], x.shape)
+    assert np.array_equal(q[kept], p[kept])

@@ -186,10 +186,11 @@ void each_block(const RowsJob<T> &job, const KernelRow &kernel, const Split &spl
             split.shares(job.rows, job.n))
             return share_rows(job, kernel, split.of_row(job.n), operation);
     }
-    const std::size_t parts = split.parts(threads, job.rows, job.n * sizeof(T));
+    const std::size_t unit = inseparable_rows(job, layout), units = job.rows / unit;
+    const std::size_t parts = split.parts(threads, units, unit * job.n * sizeof(T));
     run_parts(static_cast<int>(parts), threads, [&](int part) {
-        const auto [begin, end] = share_of(job.rows, parts, static_cast<std::size_t>(part));
-        BlockWalk<T, Operation>(job, layout, kernel, operation).run(begin, end);
+        const auto [begin, end] = share_of(units, parts, static_cast<std::size_t>(part));
+        BlockWalk<T, Operation>(job, layout, kernel, operation).run(begin * unit, end * unit);
     });
 }
 

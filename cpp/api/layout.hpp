@@ -1,5 +1,6 @@
 // How the rows of a job reach a kernel, and the scratch space that takes.
 #pragma once
+#include "kernels/column_scratch.hpp"
 #include "rows_job.hpp"
 
 #include <memory>
@@ -46,6 +47,14 @@ bool lies_direct(const void *data, std::ptrdiff_t inner, std::ptrdiff_t step, st
            reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
 }
 
+/// Rows that belong to one thread: few columns without gaps, whose kernel may fold them.
+template <class T> std::size_t inseparable_rows(const RowsJob<T> &job, const Layout &layout) {
+    const std::size_t group = job.outer.rows();
+    const auto bytes = static_cast<std::ptrdiff_t>(group * sizeof(T));
+    const bool few = layout.way == Way::columns && group <= few_columns && job.y;
+    return few && job.x_step == bytes && job.y_step == bytes ? group : 1;
+}
+
 template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {
     constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(T));
     const OuterLoop &outer = job.outer;
@@ -68,7 +77,7 @@ template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {
                                          outer.multiple_of(results, size)));
         return {direct ? Way::columns : Way::prepared_columns, Target::finished,
                 direct ? group : std::min(group, width), static_cast<std::ptrdiff_t>(width),
-                width * length};
+                direct ? column_scratch<T>(length, group, width) : width * length};
     }
 
     const std::size_t padded = (length + line - 1) / line * line;

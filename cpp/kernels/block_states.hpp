@@ -39,7 +39,9 @@ template <class V> class BlockStates {
     FS_INLINE std::size_t size(std::size_t b) const {
         return n_ - b * block < block ? n_ - b * block : block;
     }
-    FS_INLINE void take_maxima(const T *x, std::size_t begin, std::size_t end) const {
+    // Not inlined, here and below: three operations share them, row by row and step by step
+    __attribute__((noinline)) void take_maxima(const T *x, std::size_t begin,
+                                               std::size_t end) const {
         for (std::size_t b = begin; b < end; ++b)
             states_[b].maximum = row_max<V>(x + b * block, size(b));
     }
@@ -55,8 +57,8 @@ template <class V> class BlockStates {
     /// Weights and states of blocks. False if the row is none of this class's: the weights are
     /// garbage then, unless they replace the row. Takes the maxima, unless they do.
     template <bool Store>
-    FS_INLINE bool weigh(const T *x, T *w, std::size_t begin, std::size_t end,
-                         const T *next_row) const {
+    __attribute__((noinline)) bool weigh(const T *x, T *w, std::size_t begin, std::size_t end,
+                                         const T *next_row) const {
         for (std::size_t b = begin; b < end; ++b) {
             const std::size_t at = b * block;
             BlockState<T> &state = states_[b];
@@ -77,7 +79,7 @@ template <class V> class BlockStates {
     }
 
     /// All states, in order.
-    FS_INLINE RowTotal<T> merge() const {
+    __attribute__((noinline)) RowTotal<T> merge() const {
         std::int32_t highest = lowest_exponent;
         CompensatedSum total;
         T m = lowest_value<V>();

@@ -2,6 +2,7 @@
 // them and a tail occur. All repetitions of a row must have the same bits.
 #include "check/checks.hpp"
 #include "kernels/arguments.hpp"
+#include "kernels/column_scratch.hpp"
 
 #include <cstring>
 #include <string_view>
@@ -21,7 +22,8 @@ template <class T> class Columns {
   public:
     Columns(const Case<T> &data, std::size_t columns, const KernelRow &row)
         : data_(data), step_(static_cast<std::ptrdiff_t>(columns) + 1), x_(data.n * (columns + 1)),
-          z_(x_.size() + 1, canary), y_(z_), m_(columns + 1, canary), s_(m_) {
+          z_(fastsoftmax::column_scratch<T>(data.n, columns, columns + 1)),
+          y_(x_.size() + 1, canary), m_(columns + 1, canary), s_(m_) {
         for (std::size_t c = 0; c < columns; ++c)
             for (std::size_t i = 0; i < data.n; ++i)
                 x_[i * (columns + 1) + c] = data.row(c % data.rows)[i];
