@@ -162,7 +162,15 @@ def tool(name: str) -> str:
 def compile_one(source: Path, arch: str, folder: Path) -> tuple[Path, str]:
     """Compile a launcher; return its cubin and what ptxas told."""
     cubin = folder / f"{source.stem}.{arch}.cubin"
-    flags = ["-std=c++20", "-fmad=false", f"-arch=sm_{arch}", "-cubin", "-Xptxas=-v", "-w"]
+    flags = [
+        "-std=c++20",
+        "-fmad=false",
+        "-ftz=true",
+        f"-arch=sm_{arch}",
+        "-cubin",
+        "-Xptxas=-v",
+        "-w",
+    ]
     include = [f"-I{path}" for path in (KERNELS, ROOT / "cpp", folder)]
     done = subprocess.run(
         [tool("nvcc"), *flags, *include, source, "-o", cubin], capture_output=True, text=True
