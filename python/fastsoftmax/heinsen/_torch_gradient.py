@@ -13,9 +13,10 @@ k and values [v, 1]; for tokens one built from the end, of "keys" q - log Z and 
 Both are kept below a maximum for each feature. Pairs within a chunk are a masked product.
 
 Every weight is at most 1, but within a chunk its factors are exp(q - log Z + m) and exp(k - m), and
-the maximum m counts tokens in that come after some of the queries: so chunks are halved until no
-feature rises by more than `RISE` within one. Exponents are differences of float64 sums, since q, k
-and log Z of 1e4 have to cancel; exponentials and products have the dtype of the values.
+the maximum m counts tokens in that come after some of the queries (backward: queries before some
+of the tokens); so chunks are halved until no feature rises by more than `RISE` within one, which
+bounds the factors in both directions. Exponents are differences of float64 sums, since q, k and
+log Z of 1e4 have to cancel; exponentials and products have the dtype of the values.
 
 All of it can be differentiated again, maxima being constants that cancel; autograd then keeps two
 states for each chunk.
@@ -29,7 +30,7 @@ import torch
 #: Tokens taken together, at most.
 CHUNK = 64
 #: exp(RISE) is small beside the largest float32, and exp(-RISE) large beside the smallest.
-RISE = 32.0
+RISE = 16.0
 #: Stands for -inf where a difference has to stay a number.
 LOWEST = -1e300
 
@@ -108,13 +109,12 @@ def causal(of: Tokens, state: Sums) -> Gradients:
     after = of.none_after()
     for span, log_z in reversed(done):
         r, x, values, pull = of.query(span) - log_z, of.key(span), of.value(span), of.pull(span)
-        m = x.detach().amax(-2, keepdim=True).clamp(min=LOWEST)
-        weights, near, far = after.exp(r + m), after.exp(x - m), after.exp(x + after.m)
+        m, B = after.raised(r)
+        weights, near = after.exp(r - m), after.exp(x + m)
         pairs = (pull @ values.mT).tril()
-        dk[..., span, :] = far * (values @ after.A.mT) + near * (pairs.mT @ weights)
-        seen = (weights @ near.mT).tril().mT @ pull
-        dv[..., span, :] = (far @ after.A + seen)[..., :-1]
-        after = after.plus(r, pull)
+        dk[..., span, :] = near * (values @ B.mT + pairs.mT @ weights)
+        dv[..., span, :] = (near @ B + (weights @ near.mT).tril().mT @ pull)[..., :-1]
+        after = Sums(m, B + weights.mT @ pull)
     return dq, dk, dv
 
 

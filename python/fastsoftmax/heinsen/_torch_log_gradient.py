@@ -11,35 +11,37 @@ With g_tj the gradient of log S_tj (that of log y_tj; in the last column minus t
 
 over the pairs where query t sees token s; dL/dk and dL/dlog v sum the second over j and over i.
 The inner sums, cumulative from the first token and from the last, are kept below a maximum for each
-(i, j): a chunk of c tokens takes c*d_k*d_v numbers. All is in float64, where terms of 1e4 cancel.
+(i, j): a chunk of c tokens takes c*d_k*d_v numbers. Chunks, exponents and second derivatives are
+those of `_torch_gradient`.
 
 Rejected: one maximum for each feature and one for each column, whose products are matrix products.
-A token whose log v lies 700 below the largest would vanish, also for the queries before that one.
+A token whose log v lies far below the largest would vanish, also for the queries before that one.
 """
 
 from typing import Any, NamedTuple
 
 import torch
 
-from fastsoftmax.heinsen._torch_gradient import LOWEST, Gradients, Tokens
+from fastsoftmax.heinsen._torch_gradient import LOWEST, RISE, Gradients, Tokens
 
 #: Tokens taken together, at most.
 CHUNK = 16
-#: The most by which a maximum may rise within a chunk; float64 ends at exp(+-700).
-RISE = 300.0
 
 
 class LogSums(NamedTuple):
     """For each (i, j) the maximum m of exponents, and what is summed below it."""
 
-    m: Any  #: [*batch, 1, d_k, d_v + 1]
-    A: Any  #: likewise
+    m: Any  #: [*batch, 1, d_k, d_v + 1], float64
+    A: Any  #: likewise, in the dtype of log v
 
-    def plus(self, x: Any, factors: Any = 1.0) -> "LogSums":
-        """Return the sums with the exponents `x` [*batch, c, d_k, d_v + 1] added."""
+    def raised(self, x: Any) -> "LogSums":
+        """Return the same sums below a maximum that counts `x` [*batch, c, d_k, d_v + 1] in."""
         m = torch.maximum(self.m, x.detach().amax(-3, keepdim=True))
-        added = ((x - m).exp() * factors).sum(-3, keepdim=True)
-        return LogSums(m, self.A * (self.m - m).exp() + added)
+        return LogSums(m, self.A * self.exp(self.m - m))
+
+    def exp(self, exponents: Any) -> Any:
+        """Return exponentials in the dtype of the sums."""
+        return exponents.to(self.A.dtype).exp()
 
 
 def causal(of: Tokens, state: LogSums) -> Gradients:
@@ -49,20 +51,20 @@ def causal(of: Tokens, state: LogSums) -> Gradients:
     while begin < of.k.shape[-2]:
         x = _rising(_exponents(of, slice(begin, begin + CHUNK)), state.m)
         span = slice(begin, begin + x.shape[-3])
-        m = torch.maximum(state.m, x.detach().amax(-3, keepdim=True))
-        A = state.A * (state.m - m).exp() + (x - m).exp().cumsum(-3)
+        m, A = state.raised(x)
+        A = A + state.exp(x - m).cumsum(-3)
         dq[..., span, :], log_s = _answer(of, span, LogSums(m, A))
         state = LogSums(m, A[..., -1:, :, :])
         done.append((span, log_s))
         begin = span.stop
     after = _nothing(state)
     for span, log_s in reversed(done):
-        x, r, pull = _exponents(of, span), _query(of, span) - log_s, _pull(of, span)
-        m = x.detach().amax(-3, keepdim=True).clamp(min=LOWEST)
-        later = ((r + m).exp() * pull).flip(-3).cumsum(-3).flip(-3)
-        dx = (x + after.m).exp() * after.A + (x - m).exp() * later
+        r, x = _query(of, span) - log_s, _exponents(of, span)
+        m, B = after.raised(r)
+        B = B + (after.exp(r - m) * _pull(of, span)).flip(-3).cumsum(-3).flip(-3)
+        dx = after.exp(x + m) * B
         dk[..., span, :], dv[..., span, :] = dx.sum(-1), dx[..., :-1].sum(-2)
-        after = after.plus(r, pull)
+        after = LogSums(m, B[..., :1, :, :])
     return dq, dk, dv
 
 
@@ -70,13 +72,17 @@ def joint(of: Tokens, state: LogSums) -> Gradients:
     """Return gradients of q, k, log v, where every query sees all tokens and those of `state`."""
     dq, dk, dv = (torch.empty_like(tensor) for tensor in (of.q, of.k, of.v))
     for span in _chunks(of.k):
-        state = state.plus(_exponents(of, span))
+        x = _exponents(of, span)
+        m, A = state.raised(x)
+        state = LogSums(m, A + state.exp(x - m).sum(-3, keepdim=True))
     after = _nothing(state)
     for span in _chunks(of.q):
         dq[..., span, :], log_s = _answer(of, span, state)
-        after = after.plus(_query(of, span) - log_s, _pull(of, span))
+        r = _query(of, span) - log_s
+        m, B = after.raised(r)
+        after = LogSums(m, B + (after.exp(r - m) * _pull(of, span)).sum(-3, keepdim=True))
     for span in _chunks(of.k):
-        dx = (_exponents(of, span) + after.m).exp() * after.A
+        dx = after.exp(_exponents(of, span) + after.m) * after.A
         dk[..., span, :], dv[..., span, :] = dx.sum(-1), dx[..., :-1].sum(-2)
     return dq, dk, dv
 
@@ -85,10 +91,10 @@ def _answer(of: Tokens, span: slice, seen: LogSums) -> tuple[Any, Any]:
     """Return dL/dq of queries that see the sums, and their log S; +inf for a sum of nothing."""
     e = _query(of, span) + seen.m
     c = e.detach().amax(-2, keepdim=True)
-    mixed = (e - c).exp() * seen.A
+    mixed = seen.exp(e - c) * seen.A
     S = mixed.sum(-2, keepdim=True)
     S = torch.where(S > 0, S, torch.inf)  # so that every weight over it is 0
-    return (mixed * (_pull(of, span) / S)).sum(-1), c + S.log()
+    return (mixed * (_pull(of, span) / S)).sum(-1), c + S.double().log()
 
 
 def _exponents(of: Tokens, span: slice) -> Any:
@@ -103,7 +109,7 @@ def _query(of: Tokens, span: slice) -> Any:
 
 def _pull(of: Tokens, span: slice) -> Any:
     """Return the gradients of log S; a log y of -inf, where nothing is mixed, has none."""
-    g = of.g[..., span, :].double().masked_fill(of.y[..., span, :] == -torch.inf, 0)
+    g = of.g[..., span, :].masked_fill(of.y[..., span, :] == -torch.inf, 0)
     return torch.cat([g, -g.sum(-1, keepdim=True)], -1)[..., None, :]
 
 

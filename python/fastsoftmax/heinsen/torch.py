@@ -36,7 +36,7 @@ class Attention(torch.nn.Module):
     log_values : bool
         The third argument is log v, anywhere in +-1000, and the result log y, as those of the
         paper's `LogAttention`, whose place ``Attention(is_causal, log_values=True)`` takes. It
-        costs 5 to 13 times as much forward, and backward a chunk takes the memory of 16 states.
+        costs 7 to 22 times as much forward, and backward a chunk takes the memory of 16 states.
 
     Attributes
     ----------
@@ -145,28 +145,30 @@ def _broadcast(q: Any, k: Any, v: Any) -> tuple[Any, ...]:
 
 def _sums(before: State | None, q: Any, v: Any) -> _torch_gradient.Sums:
     """Return what a state has seen, as `_torch_gradient` wants it."""
-    m, A, z = _parts(before, q, v, 1)
+    m, A, z = _parts(before, q, v, log_values=False)
     return _torch_gradient.Sums(m[..., None, :], torch.cat([A, z[..., None]], -1).to(v.dtype))
 
 
 def _log_sums(before: State | None, q: Any, v: Any) -> _torch_log_gradient.LogSums:
     """Return what a state of logarithms has seen, as `_torch_log_gradient` wants it."""
-    m, M, S, z = _parts(before, q, v, 2)
-    m, A = torch.cat([M, m[..., None]], -1), torch.cat([S, z[..., None]], -1)
+    m, M, S, z = _parts(before, q, v, log_values=True)
+    m, A = torch.cat([M, m[..., None]], -1), torch.cat([S, z[..., None]], -1).to(v.dtype)
     return _torch_log_gradient.LogSums(m[..., None, :, :], A[..., None, :, :])
 
 
-def _parts(before: State | None, q: Any, v: Any, planes: int) -> list[Any]:
-    """Return m [*batch, d_k], planes [*batch, d_k, d_v] and z of a state, in float64."""
+def _parts(before: State | None, q: Any, v: Any, log_values: bool) -> list[Any]:
+    """Return m and z [*batch, d_k], and between them A, or M and S, [*batch, d_k, d_v]: float64."""
     batch, d_k, d_v = tuple(q.shape[:-2]), q.shape[-1], v.shape[-1]
+    planes = 2 if log_values else 1
     if before is None:
         shapes = [(*batch, d_k), *[(*batch, d_k, d_v)] * planes, (*batch, d_k)]
         parts = [v.new_zeros(shape, dtype=torch.float64) for shape in shapes]
         for maxima in parts[:planes]:
             maxima.fill_(_torch_gradient.LOWEST)
         return parts
-    m, z = (part[:, :d_k].reshape(*batch, d_k) for part in weights(before._data, d_k))
-    mixed = (by_feature(part, d_k, d_v) for part in panels(before._data, d_k, d_v, planes))
+    data = before._settled()
+    m, z = (part[:, :d_k].reshape(*batch, d_k) for part in weights(data, d_k))
+    mixed = (by_feature(part, d_k, d_v) for part in panels(data, d_k, d_v, log_values)[:planes])
     arrays = [m, *(part.reshape(*batch, d_k, d_v) for part in mixed), z]
     return [torch.from_numpy(array).to(v.device).double() for array in arrays]
 
