@@ -129,7 +129,7 @@ def draw(path: Path, asked: list[int], most: int, found: dict[str, list[list[flo
         each = np.array(runs)
         (line,) = axes.plot(asked, each.mean(0), marker="o", ms=3, label=name)
         axes.fill_between(asked, each.min(0), each.max(0), color=line.get_color(), alpha=0.2)
-    axes.axvline(most, color="0.8", lw=1, zorder=0)
+    axes.axvline(most, color="0.6", lw=1, zorder=0)
     axes.text(most, 101, " more than trained on", color="0.4", fontsize=8, va="bottom")
     axes.set_xscale("log", base=2)
     axes.set_xticks(asked, labels=[str(pairs) for pairs in asked])

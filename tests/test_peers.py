@@ -122,7 +122,8 @@ def test_int8_peers_that_are_wrong_or_missing_are_absent(
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     wrong = peers.Int8Peer("wrong", lambda x, out, threads: bound.keeping(lambda: x / 127))
-    monkeypatch.setattr(peers, "library", missing)
+    for module in (peers, bench("model_peers")):
+        monkeypatch.setattr(module, "library", missing)
     monkeypatch.setattr(peers, "PEERS", (*peers.PEERS, wrong))
     peers.survey.cache_clear()
     present, absent = peers.survey(quick=True)
@@ -253,4 +254,5 @@ def test_a_job_that_wakes_a_thread_is_told_from_one_that_does_not(bench: Load) -
     if small.wakes(lambda: None) is None:
         pytest.skip("this system has no /proc/self/task")
     assert not small.wakes(lambda: fs.online(few, threads=2))
-    assert small.wakes(lambda: fs.online(many, threads=2))
+    # on a busy machine a woken thread may come too late to be counted
+    assert any(small.wakes(lambda: fs.online(many, threads=2)) for _ in range(10))
