@@ -6,7 +6,7 @@ set(FASTSOFTMAX_CUDA AUTO CACHE STRING "Build the extension module for CUDA: AUT
 set_property(CACHE FASTSOFTMAX_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(FASTSOFTMAX_CUDA_ARCHITECTURES "" CACHE STRING
     "CUDA architectures as CMake lists them; default: those of the devices here, else 75 and PTX")
-set(fs_cuda_oldest 12.0) # the first with C++20
+set(fs_cuda_needs "nvcc >= 12.0 and CMake >= 3.26, which know C++20")
 
 set(with_cuda OFF)
 if(NOT FASTSOFTMAX_CUDA MATCHES "^(AUTO|ON|OFF)$")
@@ -29,16 +29,16 @@ if(FASTSOFTMAX_PYTHON AND NOT FASTSOFTMAX_CUDA STREQUAL "OFF")
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
     find_package(CUDAToolkit QUIET)
-    if(CUDAToolkit_FOUND AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL fs_cuda_oldest)
+    if(CUDAToolkit_FOUND AND "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
       set(with_cuda ON)
     endif()
   endif()
   if(with_cuda)
     message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${FASTSOFTMAX_CUDA_ARCHITECTURES}")
   elseif(FASTSOFTMAX_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "FASTSOFTMAX_CUDA=ON needs a working nvcc >= ${fs_cuda_oldest} and its "
-                        "toolkit. Set CUDACXX to the path of nvcc, or FASTSOFTMAX_CUDA=OFF.")
+    message(FATAL_ERROR "FASTSOFTMAX_CUDA=ON needs a CUDA toolkit, and ${fs_cuda_needs}. Set "
+                        "CUDACXX to the path of nvcc, or FASTSOFTMAX_CUDA=OFF.")
   else()
-    message(STATUS "CUDA: no working nvcc >= ${fs_cuda_oldest}, so no extension module _cuda")
+    message(STATUS "CUDA: no extension module _cuda, which needs ${fs_cuda_needs}")
   endif()
 endif()
