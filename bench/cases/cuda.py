@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+import cuda_scan
 import fastsoftmax as fs
 from bound import library
 from data_sets import Shape
@@ -139,12 +140,21 @@ def run(options: Options, progress: Progress) -> list[Table]:
         return []
     torch = library("torch")
     shapes = options.shapes or (QUICK_SHAPES if options.quick else SHAPES)
-    progress.expect(len(shapes))
+    progress.expect(len(shapes) + 1)
     tables = []
+    device = torch.device(kernels[0].device, 0)
     for shape in shapes:
         progress.next(f"rows {shape[0]}x{shape[1]}")
-        device = torch.device(kernels[0].device, 0)
         tables.append(measure(torch, device, Events(torch), shape, kernels, options.rounds // 3))
+    progress.next("scan")
+    tables.append(
+        cuda_scan.measure(
+            lambda shape: torch.randn(shape, device=device),
+            lambda calls: timed(Events(torch), calls, options.rounds // 3),
+            kernels,
+            cuda_scan.QUICK_SEQUENCES if options.quick else cuda_scan.SEQUENCES,
+        )
+    )
     return tables
 
 
