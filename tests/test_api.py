@@ -144,3 +144,15 @@ def test_info() -> None:
     assert info["isas compiled"] == fs.isas(all=True)
     assert info["kernels"] == len(fs.kernels())
     assert all(info[key] for key in info)
+
+
+def test_modules_for_few_are_loaded_when_they_are_named() -> None:
+    """Softmax alone is imported soon; the others come with their names."""
+    code = (
+        "import sys, fastsoftmax as fs\n"
+        "later = [name for name in fs.__all__ if f'fastsoftmax.{name}' not in sys.modules]\n"
+        "assert 'hccs' in later and 'heinsen' in later and set(later) <= set(dir(fs)), later\n"
+        "assert fs.hccs.Params and fs.heinsen.State\n"
+        "print('fastsoftmax.hccs' in sys.modules)\n"
+    )
+    assert output("-c", code).strip() == "True"

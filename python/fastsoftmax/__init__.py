@@ -13,7 +13,9 @@ exp, and `hccs.softmax`, by calibrated integers. `heinsen` is attention
 with a state of constant size.
 """
 
-from fastsoftmax import hccs, heinsen, int8, reference
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from fastsoftmax._core import version as __version__
 from fastsoftmax._max_sum import MaxSum
 from fastsoftmax._operations import log_softmax, online, softmax
@@ -22,7 +24,24 @@ from fastsoftmax._scan import scan
 from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
 from fastsoftmax._topk import topk
 
+if TYPE_CHECKING:
+    from fastsoftmax import hccs, heinsen, int8, reference
+
 require_environment()
+
+#: Modules that are loaded when they are first named, so that softmax alone is imported soon.
+_LATER = frozenset({"hccs", "heinsen", "int8", "reference"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 __all__ = [
     "Kernel",

@@ -4,18 +4,19 @@ Each operation tries the compiled core at once. The core returns False for what 
 case; _calls.py then words the error, or prepares the arguments and calls it again.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsoftmax import _core
 from fastsoftmax._calls import mapped
 from fastsoftmax._containers import on_device
-from fastsoftmax._hccs_door import by_params
-from fastsoftmax._hccs_params import Params
+
+if TYPE_CHECKING:
+    from fastsoftmax._hccs_params import Params
 
 
 def online(
     logits: Any,
-    variant: str | Params = "exact",
+    variant: "str | Params" = "exact",
     *,
     axis: int = -1,
     scale: float = 1.0,
@@ -119,8 +120,12 @@ def online(
         result = _core.online(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
         if result is not False:
             return result
-    if isinstance(variant, Params):
-        return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
+    if not isinstance(variant, str):
+        from fastsoftmax._hccs_door import by_params
+        from fastsoftmax._hccs_params import Params
+
+        if isinstance(variant, Params):
+            return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
     if on_device(logits, stream):
         from fastsoftmax import _device
 
