@@ -46,15 +46,23 @@ template <class Kernel> void invoke_long_step(const void *arguments) {
 template <class V>
 [[maybe_unused]] constexpr Conversions conversions_of{invoke<Prepare<V>>, invoke<Finish<V>>};
 
+template <class Kernel>
+concept HasColumns =
+    requires(const ColumnsArguments<typename Kernel::Arguments::scalar> &a) { Kernel::columns(a); };
+template <class Kernel>
+concept HasLongSteps = requires(const LongRowArguments<typename Kernel::Arguments::scalar> &a) {
+    Kernel::long_step(a);
+};
+
 template <template <class, class> class Operation, class Variant, class V>
 constexpr KernelRow row_of() {
     using Kernel = Operation<Variant, V>;
     KernelRow row = plain_row_of<Operation, Variant, V>();
     if constexpr (Vector<V>)
         row.conversions = &conversions_of<V>;
-    if constexpr (requires(const ColumnsArguments<typename V::scalar> &a) { Kernel::columns(a); })
+    if constexpr (HasColumns<Kernel>)
         row.columns = invoke_columns<Kernel>;
-    if constexpr (requires(const LongRowArguments<typename V::scalar> &a) { Kernel::long_step(a); })
+    if constexpr (HasLongSteps<Kernel>)
         row.long_step = invoke_long_step<Kernel>;
     return row;
 }
@@ -75,18 +83,12 @@ constexpr KernelRow rows[] = {
 #include "kernels/kernels.def"
 };
 
-#ifndef FS_INT8_KERNELS_ONLY
 // row_of() would pass over a member that it can't reach, and threads would share no rows
-constexpr KernelRow exact_rows[] = {
-    row_of<Online, variant::exact, F32>(), row_of<LogSoftmax, variant::exact, F32>(),
-    row_of<Normalizer, variant::exact, F32>(), row_of<Online, variant::exact, F64>()};
-static_assert([] {
-    for (const KernelRow &row : exact_rows)
-        if (!row.columns || !row.long_step)
-            return false;
-    return true;
-}());
-#endif
+template <template <class, class> class Operation, class V>
+concept ExactIsShared =
+    HasColumns<Operation<variant::exact, V>> && HasLongSteps<Operation<variant::exact, V>>;
+static_assert(ExactIsShared<Online, F32> && ExactIsShared<Online, F64>);
+static_assert(ExactIsShared<LogSoftmax, F32> && ExactIsShared<Normalizer, F32>);
 
 } // namespace
 
