@@ -10,13 +10,18 @@ constexpr Kernel table[] = {
     {"topk", "float64", variant::exact::info(), 4e-15, bound_kind},
 };
 
-template <class S> cudaError_t launch_dtype(const TopkCall &call) {
+template <class S, bool Plain> cudaError_t launch_as(const TopkCall &call) {
     const std::int64_t of_block = topk_threads / call.threads;
     const std::int64_t blocks = (call.rows + of_block - 1) / of_block;
     if (blocks > 0x7fffffff)
         return cudaErrorInvalidConfiguration;
-    return launch(topk<S>, dim3(static_cast<unsigned>(blocks)), dim3(topk_threads), 0,
+    return launch(topk<S, Plain>, dim3(static_cast<unsigned>(blocks)), dim3(topk_threads), 0,
                   call.a.stream, call);
+}
+
+template <class S> cudaError_t launch_dtype(const TopkCall &call) {
+    const bool plain = call.a.mask_kind == Mask::none && call.a.scale == 1;
+    return plain ? launch_as<S, true>(call) : launch_as<S, false>(call);
 }
 
 } // namespace

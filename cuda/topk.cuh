@@ -1,6 +1,7 @@
 // Softmax probabilities of the k largest elements of each row, and where they are, in one pass.
 //
-//   p_j = w(x_j - m) / s,  (m, s) the state of online softmax,  j the k largest x
+//   p_j = w(z_j - m) / s,  (m, s) the state of online softmax,  j the k largest z = scale * x +
+//   mask
 //
 // Milakov and Gimelshein's second result (arXiv 1805.02867, algorithm 4). A row has a warp, or the
 // eight of a block where it is longer than 2048; each warp keeps a list of candidates
@@ -10,33 +11,34 @@
 // Rows whose maximum is beyond exp's limit (exp.hpp: 16384 in float) are summed in a second pass,
 // with the maximum subtracted.
 //
-// Error: relative 5e-7 (float64: 4e-15) for x - max > -20, then one rounding to the type of x.
-// Edges: NaN or +inf in the row, or -inf only: probabilities NaN. Order: descending, equal ones by
-// place; -inf, then NaN come last.
+// Error: relative 5e-7 (float64: 4e-15) for z - max > -20, then one rounding to the type of x.
+// Edges: NaN or +inf in the row, or -inf only: probabilities NaN; 0 where the mask leaves nothing.
+// Order: descending, equal ones by place; -inf, then NaN come last.
 // Rejected: a list for each thread, which k = 64 spills; sorting by blocks and the radix, which
 // read a row several times.
 #pragma once
 #include "group.cuh"
 #include "row_elements.cuh"
-#include "topk_call.cuh"
+#include "topk_elements.cuh"
 #include "topk_list.cuh"
 #include "topk_sum.cuh"
 
 namespace fastsoftmax::cuda {
 
-template <class S> class TopkRow {
+template <class S, bool Plain> class TopkRow {
     using T = Computed<S>;
     using V = Lane<T>;
     static constexpr int per = per_chunk<S>;
     const TopkArguments &a_;
     const Group group_;
-    const S *x_;
+    const TopkElements<S, Plain> z_;
     const int n_;
     const std::int64_t row_;
 
   public:
-    FS_DEVICE TopkRow(const TopkCall &call, const S *x, std::int64_t row)
-        : a_(call.a), group_{call.threads}, x_(x), n_(static_cast<int>(call.a.n)), row_(row) {}
+    FS_DEVICE TopkRow(const TopkCall &call, std::int64_t row)
+        : a_(call.a), group_{call.threads}, z_(call.a, row), n_(static_cast<int>(call.a.n)),
+          row_(row) {}
 
     /// `others`: the lists of the warps of a block, topk_most each.
     FS_DEVICE void run(T *values, int *places) const {
@@ -54,13 +56,14 @@ template <class S> class TopkRow {
         const double s = group_.template reduce<1>(weights.relative_to(m), 0.0, plus);
         const bool far = !(m < limit && m > -limit); // the same for all threads of the row
         const double s_far = group_.template reduce<2>(far ? shifted_sum(m) : 0.0, 0.0, plus);
+        const bool empty = nothing_left(m);
         if (group_.size > 32)
             merge(top, values, places);
         if (group_.rank() >= 32)
             return;
         if (top.has_free())
-            top.fill(n_, [&](int i) { return widened_one(x_[i * a_.x_at.step]); });
-        write(top, m, far ? s_far : s, far);
+            top.fill(n_, [&](int i) { return z_[i]; });
+        write(top, m, far ? s_far : s, far, empty);
     }
 
   private:
@@ -69,27 +72,40 @@ template <class S> class TopkRow {
     /// f(elements, their places) of all chunks; the same number of times in all lanes of a warp.
     template <class F> FS_DEVICE void chunks(const F &f) const {
         const bool dense = a_.x_at.step == 1;
-        const int head = dense ? Places::head(x_) : 0;
+        const int head = dense ? Places::head(z_.x()) : 0;
         const int step = static_cast<int>(group_.size) * per;
         const int warp = static_cast<int>(group_.rank() / 32) * 32 * per;
         for (std::int64_t base = warp - head; base < n_; base += step) {
             const auto first = static_cast<int>(base) + static_cast<int>(threadIdx.x % 32) * per;
-            T x[per];
+            T z[per];
             int number[per];
-            load(first, dense, x);
+            load(first, dense, z);
 #pragma unroll
             for (int j = 0; j < per; ++j)
                 number[j] = first + j >= 0 && first + j < n_ ? first + j : no_place;
-            f(x, number);
+            f(z, number);
         }
     }
-    FS_DEVICE void load(int first, bool dense, T (&x)[per]) const {
-        if (dense && first >= 0 && first <= n_ - per)
-            return load_chunk(x_ + first, x);
+    FS_DEVICE void load(int first, bool dense, T (&z)[per]) const {
+        if (dense && first >= 0 && first <= n_ - per) {
+            load_chunk(z_.x() + first, z);
 #pragma unroll
-        for (int j = 0; j < per; ++j)
-            x[j] = first + j >= 0 && first + j < n_ ? T(widened_one(x_[(first + j) * a_.x_at.step]))
-                                                    : -infinity<T>();
+            for (int j = 0; j < per; ++j)
+                z[j] = z_.ranked(z[j], first + j);
+        } else {
+#pragma unroll
+            for (int j = 0; j < per; ++j)
+                z[j] = first + j >= 0 && first + j < n_ ? z_[first + j] : -infinity<T>();
+        }
+    }
+    /// Whether the mask has left nothing of the row; the same for all of its threads.
+    FS_DEVICE bool nothing_left(T m) const {
+        if (Plain || a_.mask_kind == Mask::none || m > -infinity<T>())
+            return false;
+        bool left = false;
+        for (int i = static_cast<int>(group_.rank()); i < n_; i += static_cast<int>(group_.size))
+            left |= z_.kept(i);
+        return !group_.anywhere(left);
     }
     /// The sum of this thread with the row's maximum subtracted, NaN where that is infinite.
     FS_DEVICE double shifted_sum(T m) const {
@@ -114,21 +130,22 @@ template <class S> class TopkRow {
             for (int i = 0; i < a_.k && top.insert({values[w + i], places[w + i]}); ++i)
                 ;
     }
-    FS_DEVICE void write(const TopList<T> &top, T m, double s, bool far) const {
+    FS_DEVICE void write(const TopList<T> &top, T m, double s, bool far, bool empty) const {
         const ExpWeight<V, exact_degree<T>> weight(m);
         const ExpWeight<V, exact_degree<T>, true> shifted(m);
         top.each([&](int rank, const Placed<T> &e) {
             const T w = far ? shifted(V{e.value}).v : weight(V{e.value}).v;
             const std::int64_t to = row_ * a_.k + rank;
             const bool nothing = s != s || w != w;
-            narrow_one(nothing ? not_a_number<T>() : static_cast<T>(w / s),
-                       static_cast<S *>(a_.p)[to]);
+            const T p = nothing ? not_a_number<T>() : static_cast<T>(w / s);
+            narrow_one(empty ? T(0) : p, static_cast<S *>(a_.p)[to]);
             a_.index[to] = e.place;
         });
     }
 };
 
-template <class S> __global__ void __launch_bounds__(topk_threads, 4) topk(const TopkCall call) {
+template <class S, bool Plain>
+__global__ void __launch_bounds__(topk_threads, 4) topk(const TopkCall call) {
     using T = Computed<S>;
     FS_SHARED(T, values, topk_warps * topk_most);
     FS_SHARED(int, places, topk_warps *topk_most);
@@ -136,7 +153,7 @@ template <class S> __global__ void __launch_bounds__(topk_threads, 4) topk(const
         std::int64_t{blockIdx.x} * (topk_threads / call.threads) + threadIdx.x / call.threads;
     if (row >= call.rows) // a whole warp, which nobody waits for
         return;
-    TopkRow<S>(call, row_of<S>(call.a, row), row).run(values, places);
+    TopkRow<S, Plain>(call, row).run(values, places);
 }
 
 } // namespace fastsoftmax::cuda

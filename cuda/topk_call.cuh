@@ -13,15 +13,20 @@ struct TopkCall {
     unsigned threads; ///< of a row: 32 or all
 };
 
-template <class S> FS_DEVICE const S *row_of(const TopkArguments &a, std::int64_t row) {
-    const S *x = static_cast<const S *>(a.x);
+/// Where a row is, in elements.
+struct TopkOffsets {
+    std::int64_t x = 0, mask = 0;
+
+    FS_DEVICE TopkOffsets(const TopkArguments &a, std::int64_t row) {
 #pragma unroll
-    for (int d = max_outer - 1; d >= 0; --d) // by constants, or the parameters are copied
-        if (d < a.dims) {
-            x += (d ? row % a.extent[d] : row) * a.x_at.outer[d];
-            row /= a.extent[d];
-        }
-    return x;
-}
+        for (int d = max_outer - 1; d >= 0; --d) // by constants, or the parameters are copied
+            if (d < a.dims) {
+                const std::int64_t i = d ? row % a.extent[d] : row;
+                x += i * a.x_at.outer[d];
+                mask += i * a.mask_at.outer[d];
+                row /= a.extent[d];
+            }
+    }
+};
 
 } // namespace fastsoftmax::cuda

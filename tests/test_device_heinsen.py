@@ -28,12 +28,36 @@ def test_topk(hostcuda: Any, dtype: str) -> None:
         assert np.allclose(got[0].data, wanted[0], rtol=2e-3 if dtype == "float16" else 2e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("kind", ["keep", "add", "of a row", "none"])
+def test_topk_scale_and_mask(hostcuda: Any, dtype: str, kind: str) -> None:
+    """What is ranked is scaled and masked; a row that the mask empties has probabilities 0."""
+    x = X.astype(dtype)
+    x[0, 1, 5] = np.nan  # masked below
+    keep = RNG.random(X.shape) < 0.7
+    keep[0, 1, 5], keep[2, 3] = False, False
+    mask = {
+        "keep": keep,
+        "add": np.where(keep, RNG.standard_normal(X.shape), -np.inf).astype(np.float32),
+        "of a row": keep[0, 1],
+        "none": None,
+    }[kind]
+    for axis, k in ((-1, 64), (0, 3), (1, 4)):
+        if kind == "of a row" and axis != -1:
+            continue
+        got = fs.topk(Fake(x), k, axis=axis, scale=-0.75, mask=None if mask is None else Fake(mask))
+        wanted = fs.topk(x, k, axis=axis, scale=-0.75, mask=mask)
+        assert np.array_equal(got[1].data, wanted[1])
+        room = 2e-3 if dtype == "float16" else 2e-6
+        assert np.allclose(got[0].data, wanted[0], rtol=room, equal_nan=True)
+        assert kind not in ("keep", "add") or axis != -1 or not got[0].data[2, 3].any()
+
+
 def test_topk_refusals(hostcuda: Any) -> None:
     """What the CPU takes and a device doesn't."""
     for words, options in (
         ("up to 64", {"k": 65}),
-        ("neither scale nor mask", {"k": 2, "mask": Fake(X > 0)}),
-        ("neither scale nor mask", {"k": 2, "scale": 2.0}),
+        ("mask", {"k": 2, "mask": Fake(X[:2] > 0)}),
         ("k is 91", {"k": 91}),
     ):
         with pytest.raises(ValueError, match=words):

@@ -23,7 +23,16 @@ def devices() -> tuple[list[tuple[str, tuple[int, int]]], str]: ...
 def scan(
     variant: str, x: Array, m: Array, s: Array, threads: int, ahead: bool, stream: int
 ) -> None: ...
-def topk(x: Array, axis: int, k: int, p: Array, index: Array, stream: int) -> None: ...
+def topk(
+    x: Array,
+    axis: int,
+    k: int,
+    p: Array,
+    index: Array,
+    mask: Array | None,
+    scale: float,
+    stream: int,
+) -> None: ...
 def heinsen(
     start: Array,
     to: Array,

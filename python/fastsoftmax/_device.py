@@ -66,17 +66,17 @@ def topk(
 ) -> tuple[Any, Any]:
     """Call `topk`, which on a device takes the logits as they are."""
     call = Call("topk", logits, "exact", axis, threads, isa, stream)
-    if mask is not None or checked_scale(scale) != 1:
-        raise ValueError("on a CUDA device topk takes neither scale nor mask; scale the logits")
+    factor = checked_scale(scale)
     if k > call.cuda.topk_most:
         raise ValueError(f"k is {k}; on a CUDA device topk takes up to {call.cuda.topk_most}")
     n = len(call.rows)
     order = (*range(call.axis), n, *range(call.axis, n))
     with call.library.using(call.stream):
+        keep = call.mask(mask)
         p, values = call.new((*call.rows, k), call.x.dtype)
         index, places = call.new((*call.rows, k), "int64")
         if 0 not in (*call.rows, k):
-            call.cuda.topk(call.x, call.axis, k, values, places, call.stream)
+            call.cuda.topk(call.x, call.axis, k, values, places, keep, factor, call.stream)
         if call.axis != n:
             p, index = call.library.permuted(p, order), call.library.permuted(index, order)
     return p, index

@@ -31,8 +31,8 @@ def topk(
     Parameters
     ----------
     logits, axis, scale, mask, threads, stream, isa
-        As in `online`; on a CUDA device without scale and mask. Ranked is ``z = scale * logits +
-        mask``, as computed: two logits whose z rounds to one float are equal.
+        As in `online`. Ranked is ``z = scale * logits + mask``, as computed: two logits whose z
+        rounds to one float are equal.
     k : int
         How many: 0 to the extent of `axis`. Above 64 a row takes a softmax in scratch space and a
         partial sort; a CUDA device takes up to 64.

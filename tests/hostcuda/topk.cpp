@@ -5,7 +5,7 @@
 #include "report.hpp"
 
 #include "api_topk.hpp"
-#include "storage.cuh"
+#include "row_mask.cuh"
 
 #include <algorithm>
 #include <cmath>
@@ -32,6 +32,9 @@ template <> constexpr Dtype dtype_of<bfloat16> = Dtype::bfloat16;
 template <class S> constexpr double denormal = 0;
 template <> constexpr double denormal<float16> = 0x1p-25;
 
+/// Which elements masks leave, by number; of every fifth row none.
+bool kept(int r, int i) { return r % 5 != 4 && i % 3 != 1; }
+
 /// What rounding to S adds to the error of a probability.
 template <class S> constexpr double rounding = 0;
 template <> constexpr double rounding<float16> = 0x1p-11;
@@ -42,17 +45,31 @@ template <class S> class Rows {
     const int outer_, inner_, n_;
     const std::int64_t step_; ///< between elements of a row
     Memory<S> x_;
+    Mask kind_ = Mask::none; ///< of a mask of the rows side by side
+    double scale_ = 1;
+    Memory<std::uint8_t> keep_;
+    Memory<T> added_;
 
   public:
     Rows(int outer, int inner, int n, bool columns, std::size_t shift)
         : outer_(outer), inner_(inner), n_(n), step_(columns ? inner : 1),
-          x_(static_cast<std::size_t>(outer * inner * n), shift) {
+          x_(static_cast<std::size_t>(outer * inner * n), shift), keep_(x_.size()),
+          added_(x_.size()) {
         std::mt19937 engine(3);
         std::normal_distribution<double> normal;
         for (int r = 0; r < outer * inner; ++r)
             for (int i = 0; i < n; ++i)
                 narrow_one(static_cast<T>(value(static_cast<Kind>(r % kinds), i, normal(engine))),
                            at(r, i));
+    }
+    /// From here on, scaled and masked.
+    void mask(Mask kind, double scale) {
+        kind_ = kind, scale_ = scale;
+        for (std::size_t i = 0; i < keep_.size(); ++i) {
+            const int r = static_cast<int>(i) / n_, number = static_cast<int>(i) % n_;
+            keep_[i] = kept(r, number) ? 2 : 0;
+            added_[i] = kept(r, number) ? static_cast<T>(number % 4) : out_at_most<T>();
+        }
     }
     std::string name(int k) const {
         return std::to_string(outer_) + " x " + std::to_string(inner_) + " rows of " +
@@ -70,6 +87,10 @@ template <class S> class Rows {
         a.n = n_;
         a.x = x_.data();
         a.x_at = {{std::int64_t{inner_} * n_, step_ > 1 ? 1 : n_}, step_};
+        a.scale = scale_;
+        a.mask_kind = kind_;
+        a.mask = kind_ == Mask::keep ? static_cast<const void *>(keep_.data()) : added_.data();
+        a.mask_at = {{std::int64_t{inner_} * n_, n_}, 1};
         a.k = k, a.p = p.data(), a.index = index.data();
         report.check(launch_topk(a) == 0, what + ", " + name(k) + ": doesn't launch");
         for (int r = 0; r < outer_ * inner_; ++r) {
@@ -85,6 +106,13 @@ template <class S> class Rows {
         return x_[static_cast<std::size_t>(
             (r / inner_) * inner_ * n_ +
             (step_ > 1 ? r % inner_ + i * inner_ : r % inner_ * n_ + i))];
+    }
+    /// What is ranked: computed as the kernel does, so that equal ones are.
+    T z(int r, int i) {
+        const T x = widened_one(at(r, i)), scale = static_cast<T>(scale_);
+        if (kind_ != Mask::none && !kept(r, i))
+            return -infinity<T>();
+        return kind_ == Mask::add ? std::fma(x, scale, static_cast<T>(i % 4)) : x * scale;
     }
     double value(Kind kind, int i, double draw) const {
         switch (kind) {
@@ -111,7 +139,7 @@ template <class S> class Rows {
     std::string verdict(int r, int k, const S *p, const std::int64_t *index, double bound) {
         std::vector<T> x(static_cast<std::size_t>(n_));
         for (int i = 0; i < n_; ++i)
-            x[static_cast<std::size_t>(i)] = widened_one(at(r, i));
+            x[static_cast<std::size_t>(i)] = z(r, i);
         std::vector<std::int64_t> order(x.size());
         std::iota(order.begin(), order.end(), 0);
         std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
@@ -126,13 +154,14 @@ template <class S> class Rows {
             if (index[i] != order[static_cast<std::size_t>(i)])
                 return "place " + std::to_string(i) + " is " + std::to_string(index[i]);
             const long double d = x[static_cast<std::size_t>(index[i])] - m;
-            const auto want = static_cast<double>(std::exp(d) / sum);
+            const bool empty = kind_ != Mask::none && r % 5 == 4;
+            const double want = empty ? 0 : static_cast<double>(std::exp(d) / sum);
             const auto got = static_cast<double>(widened_one(p[i]));
             if (std::isnan(want) != std::isnan(got))
                 return "probability " + std::to_string(got);
             const double error = std::fabs(got - want);
             const double most = (bound + rounding<S>)*want;
-            if (d > -20 && error > most + denormal<S>)
+            if ((d > -20 || empty) && error > most + denormal<S>)
                 return "probability off by " + std::to_string(error / want / bound) + " bounds";
         }
         return "";
@@ -148,6 +177,18 @@ void check_dtype(const std::string &schedule, double bound, bool brief, Report &
         for (const int k : {1, 5, 32, 33, 64})
             if (k <= n && (!fewer || (n == 5 && k == 5) || (n == 100 && k == 33)))
                 Rows<S>(1, kinds, n, k % 2 == 0, n % 3).check(k, bound, what, report);
+    if (schedule == "random")
+        for (const Mask kind : {Mask::none, Mask::keep, Mask::add})
+            for (const int n : {5, 100}) {
+                Rows<S> rows(3, 5, n, n == 5, 1);
+                rows.mask(kind, -0.75);
+                rows.check(4, bound, what + (kind == Mask::none ? ", scaled" : ", masked"), report);
+            }
+    if (schedule == "random" && !fewer) {
+        Rows<S> rows(1, kinds, 2500, false, 1);
+        rows.mask(Mask::keep, 0.5);
+        rows.check(33, bound, what + ", masked", report);
+    }
     if (schedule == "random")
         Rows<S>(3, fewer ? 1 : 3, 2049, true, 1).check(fewer ? 5 : 50, bound, what, report);
     if (schedule == "random" && !fewer)

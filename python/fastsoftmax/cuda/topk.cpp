@@ -6,28 +6,45 @@
 namespace fastsoftmax::python {
 namespace {
 
+/// The type that a mask of numbers has.
+cuda::Dtype computed(const Array &x) {
+    return x.floats() == cuda::Dtype::float64 ? cuda::Dtype::float64 : cuda::Dtype::float32;
+}
+
 /// p and index have a row of k for each row of x, side by side.
-void topk(const Array &x, int axis, int k, const Array &p, const Array &index,
-          std::uintptr_t stream) {
+void topk(const Array &x, int axis, int k, const Array &p, const Array &index, const Array *mask,
+          double scale, std::uintptr_t stream) {
     require(axis >= 0 && static_cast<std::size_t>(axis) < x.dimensions(), "no such axis");
     require(x.floats().has_value() && p.floats() == x.floats() && index.dtype() == "int64",
             "logits and results have other dtypes");
     Rows rows(x, axis);
     rows.add(x);
-    if (!rows.merge(cuda::max_outer))
-        throw std::invalid_argument("too many dimensions that can't be merged: make the logits "
-                                    "contiguous");
     cuda::TopkArguments arguments{};
+    if (mask) {
+        arguments.mask_kind = mask->dtype() == "bool" ? cuda::Mask::keep : cuda::Mask::add;
+        require(arguments.mask_kind == cuda::Mask::keep || mask->floats() == computed(x),
+                "mask has another dtype");
+        arguments.mask = mask->data();
+        rows.add(*mask);
+    }
+    if (!rows.merge(cuda::max_outer))
+        throw std::invalid_argument("too many dimensions that can't be merged: make them "
+                                    "contiguous");
     arguments.dtype = *x.floats();
     arguments.dims = rows.dims();
     std::int64_t results = k;
     for (int i = 0; i < rows.dims(); ++i) {
         arguments.extent[i] = rows.extent(i);
         arguments.x_at.outer[i] = rows.stride(0, i);
+        if (mask)
+            arguments.mask_at.outer[i] = rows.stride(1, i);
         results *= rows.extent(i);
     }
     arguments.n = x.extent(static_cast<std::size_t>(axis));
     arguments.x_at.step = rows.step(0);
+    if (mask)
+        arguments.mask_at.step = rows.step(1);
+    arguments.scale = scale;
     require(k >= 1 && k <= arguments.n && k <= cuda::topk_most, "k doesn't fit");
     require(p.side_by_side(0) == results && index.side_by_side(0) == results,
             "there aren't k results for each row, side by side");
@@ -42,7 +59,8 @@ void topk(const Array &x, int axis, int k, const Array &p, const Array &index,
 } // namespace
 
 void add_topk(nb::module_ &module) {
-    module.def("topk", &topk);
+    module.def("topk", &topk, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+               nb::arg().none(), nb::arg(), nb::arg());
     module.attr("topk_most") = cuda::topk_most;
 }
 
