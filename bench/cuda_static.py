@@ -63,6 +63,7 @@ NARROW: dict[str, str] = {
     "scan<": "a thread for each sequence: the 32 lanes of a warp read 128 bytes side by side",
     "heinsen_start<": "writes a state once",
     "heinsen<": "columns of the state lie across the lanes; tokens are few",
+    "heinsen_log<": "as heinsen",
 }
 
 

@@ -1,14 +1,18 @@
 // Launchers of Heinsen attention.
 #include "heinsen.cuh"
+#include "heinsen_log.cuh"
 #include "heinsen_start.cuh"
 
 namespace fastsoftmax::cuda {
 namespace {
 
 constexpr const char *bound_kind = "relative to weighted |v|, 1000 tokens";
+constexpr const char *log_bound_kind = "relative to y, 1000 tokens";
 constexpr Kernel table[] = {
     {"heinsen", "float32", variant::exact::info(), 5e-6, bound_kind},
     {"heinsen", "float64", variant::exact::info(), 1e-13, bound_kind},
+    {"heinsen_log", "float32", variant::exact::info(), 5e-6, log_bound_kind},
+    {"heinsen_log", "float64", variant::exact::info(), 1e-13, log_bound_kind},
 };
 
 int padded(int d) { return static_cast<int>(heinsen_padded(static_cast<std::size_t>(d))); }
@@ -21,10 +25,11 @@ cudaError_t launch_kernel(const HeinsenArguments &a, HeinsenCall<T> call) {
     call.columns = tiles == 1 ? call.width : 32;
     call.tokens = Keys ? a.n : 4 * heinsen_block;
     const std::int64_t parts = Keys ? 1 : (a.n + call.tokens - 1) / call.tokens;
-    const std::size_t bytes = HeinsenShared<T>::elements(a.d_k) * sizeof(T);
+    const std::size_t bytes = sizeof(T) * (a.log_values ? heinsen_log_elements<T>(a.d_k)
+                                                        : HeinsenShared<T>::elements(a.d_k));
     if (a.heads > 0x7fffffff || tiles > 65535 || parts > 65535)
         return cudaErrorInvalidConfiguration;
-    const auto kernel = heinsen<T, Keys, Queries>;
+    const auto kernel = a.log_values ? heinsen_log<T, Keys, Queries> : heinsen<T, Keys, Queries>;
     if (bytes > 24576) { // of 48 KiB, the rest is for what the kernel has in any case
         const cudaError_t error = cudaFuncSetAttribute(
             kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
@@ -48,23 +53,28 @@ template <class T> cudaError_t launch_dtype(const HeinsenArguments &a) {
     call.n = a.n;
     call.d_k = a.d_k;
     call.d_v = a.d_v;
+    call.log_output = a.log_output;
     return !a.k   ? launch_kernel<T, false, true>(a, call)
            : !a.q ? launch_kernel<T, true, false>(a, call)
                   : launch_kernel<T, true, true>(a, call);
 }
 
 template <class T>
-cudaError_t start(void *states, std::int64_t heads, int d_k, int d_v, bool zeros, Stream stream) {
+cudaError_t start(void *states, std::int64_t heads, int d_k, int d_v, bool zeros, bool log_values,
+                  Stream stream) {
     return launch(heinsen_start<T>, dim3(static_cast<unsigned>(heads)), dim3(heinsen_threads), 0,
-                  stream, static_cast<T *>(states), padded(d_k), padded(d_v), d_k, d_v, zeros);
+                  stream, static_cast<T *>(states), padded(d_k), padded(d_v), d_k, d_v, zeros,
+                  log_values);
 }
 
 } // namespace
 
-Kernels heinsen_kernels() { return {table, 2}; }
+Kernels heinsen_kernels() { return {table, 4}; }
 
 int launch_heinsen(const HeinsenArguments &a) {
-    if (a.d_k < 1 || a.d_v < 1 || (a.k && (!a.v || !a.to)) || (a.q && !a.y))
+    if (a.d_k < 1 || a.d_v < 1 || (a.k && (!a.v || !a.to)) || (a.q && !a.y) ||
+        (a.log_output && !a.log_values) ||
+        heinsen_device_size(a.d_k, a.d_v, a.log_values) > 0x7fffffff) // kernels count in int
         return cudaErrorInvalidValue;
     if (a.heads == 0 || a.n == 0 || (!a.k && !a.q))
         return cudaSuccess;
@@ -74,14 +84,14 @@ int launch_heinsen(const HeinsenArguments &a) {
 }
 
 int launch_heinsen_start(Dtype dtype, void *states, std::int64_t heads, int d_k, int d_v,
-                         bool zeros, Stream stream) {
+                         bool zeros, bool log_values, Stream stream) {
     if (d_k < 1 || d_v < 1 || heads > 0x7fffffff ||
         (dtype != Dtype::float32 && dtype != Dtype::float64))
         return cudaErrorInvalidValue;
     if (heads == 0)
         return cudaSuccess;
-    return dtype == Dtype::float64 ? start<double>(states, heads, d_k, d_v, zeros, stream)
-                                   : start<float>(states, heads, d_k, d_v, zeros, stream);
+    const auto of_dtype = dtype == Dtype::float64 ? start<double> : start<float>;
+    return of_dtype(states, heads, d_k, d_v, zeros, log_values, stream);
 }
 
 } // namespace fastsoftmax::cuda

@@ -19,6 +19,7 @@ template <class T> struct HeinsenCall {
     std::int64_t n;
     int d_k, d_v, rows, width, columns; ///< of A, padded; columns that a block has
     std::int64_t tokens;                ///< tokens that a block has
+    bool log_output;
 };
 
 /// Weights of one key feature for all tokens of a block.

@@ -99,3 +99,49 @@ def test_state(hostcuda: Any) -> None:
         host.on(Q)
     with pytest.raises(TypeError, match=r"see State\.on"):
         heinsen.attention(Fake(Q), Fake(K), Fake(V), state=host)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logarithms(hostcuda: Any, causal: bool, dtype: str) -> None:
+    """Values far beyond floats as their logarithms; a state that goes on from the CPU's."""
+    q, k, log_v = (a.astype(dtype) for a in (Q, K, 300 * V))
+    log_v[..., 3] = -np.inf
+    options: Any = {"causal": causal, "return_state": True, "log_output": True}
+    y, state = heinsen.attention(Fake(q), Fake(k), log_v=Fake(log_v), **options)
+    wanted, host = heinsen.attention(q, k, log_v=log_v, **options)
+    assert state.kind == "log_v"
+    room = 1e-6 if dtype == "float32" else 1e-14
+    assert np.allclose(y.data, wanted, rtol=room, atol=20 * room)
+    moved = host.on(Fake(q))
+    for _ in range(2):
+        token = [a[:, :, 0] for a in (q, k, log_v)]
+        mine = moved.step(*map(Fake, token[:2]), log_v=Fake(token[2]))
+        theirs = state.step(*map(Fake, token[:2]), log_v=Fake(token[2]))
+        host.update(token[1], log_v=token[2])
+        assert np.allclose(mine.data, theirs.data)
+    last = host.attend(q, log_output=True)
+    for device in (moved, state):
+        got = device.attend(Fake(q), log_output=True)
+        assert np.allclose(got.data, last, rtol=room, atol=20 * room)
+
+
+def test_kinds(hostcuda: Any) -> None:
+    """A state takes values or logarithms; "zeros" is a phantom token for either."""
+    host = heinsen.State((2, 3), 24, 40, initial="zeros")
+    for name in ("v", "log_v"):
+        state, same = host.on(Fake(Q)), host.copy()
+        assert state.kind is None
+        on_device: Any = {name: Fake(V)}
+        values: Any = {name: V}
+        state.update(Fake(K), **on_device)
+        same.update(K, **values)
+        assert state.kind == name
+        assert np.allclose(state.attend(Fake(Q)).data, same.attend(Q), rtol=1e-5, atol=1e-5)
+        other = {"v": "log_v", "log_v": "v"}[name]
+        with pytest.raises(ValueError, match=f"has taken {name}, so it can't take {other}"):
+            state.update(Fake(K), **{other: on_device[name]})
+    with pytest.raises(ValueError, match="log_output on a CUDA device needs log_v"):
+        heinsen.attention(Fake(Q), Fake(K), Fake(V), log_output=True)
+    with pytest.raises(TypeError, match="both given"):
+        heinsen.attention(Fake(Q), Fake(K), Fake(V), log_v=Fake(V))

@@ -12,6 +12,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hccs": (("cuda/hccs.cu", "tests/hostcuda/hccs.cpp"), ()),
     "exp_table": (("cuda/exp_table.cu", "tests/hostcuda/exp_table.cpp"), ("asan", "tsan")),
     "heinsen": (("cuda/heinsen.cu", "tests/hostcuda/heinsen.cpp"), ("asan", "tsan")),
+    "heinsen_log": (("cuda/heinsen.cu", "tests/hostcuda/heinsen_log.cpp"), ("asan", "tsan")),
     "packed": (("tests/hostcuda/packed.cpp",), ()),
     "scan": (("cuda/scan.cu", "tests/hostcuda/scan.cpp"), ("asan",)),
     "topk": (("cuda/topk.cu", "tests/hostcuda/topk.cpp"), ("asan", "tsan")),

@@ -18,6 +18,7 @@
 // Rejected: A of heinsen.hpp from exp(log v), gone beyond +-88; one maximum for each column, which
 // loses what a feature has that isn't of the largest key; H_S as one number, off by 5e-4 at 1e4.
 #pragma once
+#include "common/heinsen_log.hpp"
 #include "common/log.hpp"
 #include "kernels/heinsen_weights.hpp"
 
@@ -45,9 +46,12 @@ template <class Variant, class V> class HeinsenLog {
                     for (std::size_t i = 0; i < rows; i += lanes)
                         (V::load(over_z + i) * V::load(p + i)).store(over_z + i);
                 weights.weigh_keys(k, 1, p, 1);
-                for (std::size_t i = 0; i < rows; i += lanes)
-                    accumulate(a.weights + rows + i, V::load(a.weights + rows + i), over_z + i,
-                               V::load(over_z + i), V::load(p + i));
+                for (std::size_t i = 0; i < rows; i += lanes) {
+                    V z = V::load(a.weights + rows + i), over = V::load(over_z + i);
+                    accumulate(z, over, V::load(p + i));
+                    z.store(a.weights + rows + i);
+                    over.store(over_z + i);
+                }
             }
             T c = 0, total = 0;
             if (a.q) {
@@ -69,36 +73,20 @@ template <class Variant, class V> class HeinsenLog {
     }
 
   private:
-    /// Finite where -inf was, so that no difference is inf - inf; weighs nothing beside numbers.
-    static FS_INLINE V finite(V x) { return V::max(V::set(heinsen_lowest<T> / 16), x); }
-
-    /// sum + x, and by how much more than that it is.
-    static FS_INLINE void accumulate(T *to, V sum, T *over_to, V over, V x) {
-        const V missing = x - over, next = sum + missing;
-        ((next - sum) - missing).store(over_to);
-        next.store(to);
-    }
+    static FS_INLINE V finite(V x) { return heinsen_finite(x, heinsen_lowest<T> / 16); }
 
     static FS_INLINE void add(const Arguments &a, std::size_t t, std::size_t j, T *M, T *S,
                               T *over_S) {
-        const ExactWeight<V, false> weight{T(0)};
-        const V one = V::set(1), zero = V::set(0);
         const V v = finite(Weights::load(a.v + t * a.d_v, j, a.d_v, heinsen_lowest<T>));
         for (std::size_t i = 0; i < a.d_k; ++i, M += side, S += side, over_S += side) {
             const T k = a.k[t * a.d_k + i];
             if (k == -__builtin_inff()) // would count as a number in S, but not in z
                 continue;
-            const TwoSum<V> e(V::set(k), v);
-            const V m = V::load(M), top = V::max(m, e.sum);
-            const V rises = V::greater(e.sum, m), stays = one - rises;
-            // the lower of the two in units of the higher, whose own weight is exp(error) or 1
-            const V low = weight((V::min(m, e.sum) - top) + V::fnma(rises, e.error, e.error));
-            const V high = V::fma(V::fma(e.error, V::set(0.5), one), e.error, one);
-            const V factor = V::zero_where_le(low, rises, zero) + stays;
-            const V added =
-                V::zero_where_le(high, rises, zero) + V::zero_where_le(low, stays, zero);
-            accumulate(S, V::load(S) * factor, over_S, V::load(over_S) * factor, added);
-            top.store(M);
+            HeinsenLogSum<V> element{V::load(M), V::load(S), V::load(over_S)};
+            element.add(TwoSum<V>(V::set(k), v));
+            element.top.store(M);
+            element.sum.store(S);
+            element.over.store(over_S);
         }
     }
 
@@ -115,7 +103,7 @@ template <class Variant, class V> class HeinsenLog {
         }
         const TwoSum<V> apart(top, V::set(-c));
         const V mixed = sum * V::set(1 / total);
-        const V y = a.log_output ? logarithm(mixed, apart) : exponential(mixed, apart);
+        const V y = a.log_output ? logarithm(mixed, apart) : heinsen_exponential(mixed, apart);
         T *to = a.y + t * a.d_v + j;
         if (j + lanes <= a.d_v)
             y.store(to);
@@ -135,13 +123,6 @@ template <class Variant, class V> class HeinsenLog {
             x[l] = static_cast<T>(logs[l]);
         return V::lowest_where_le(apart.sum + (apart.error + V::load(x)), apart.sum,
                                   V::set(heinsen_lowest<T> / 64));
-    }
-    /// exp(apart) mixed, by halves since the whole may be beyond the range of a weight.
-    static FS_INLINE V exponential(V mixed, const TwoSum<V> &apart) {
-        const V half = V::set(0.5) * apart.sum;
-        const V e = ExactWeight<V, false>{T(0)}(V::min(V::set(sizeof(T) == 4 ? 88 : 700), half));
-        const V y = (mixed * e) * e;
-        return V::fma(y, apart.error, y);
     }
 };
 

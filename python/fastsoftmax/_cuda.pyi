@@ -42,10 +42,14 @@ def heinsen(
     y: Array | None,
     d_k: int,
     d_v: int,
+    log_values: bool,
+    log_output: bool,
     stream: int,
 ) -> None: ...
-def heinsen_size(d_k: int, d_v: int) -> int: ...
-def heinsen_start(states: Array, d_k: int, d_v: int, zeros: bool, stream: int) -> None: ...
+def heinsen_size(d_k: int, d_v: int, log_values: bool) -> int: ...
+def heinsen_start(
+    states: Array, d_k: int, d_v: int, zeros: bool, log_values: bool, stream: int
+) -> None: ...
 def hccs(
     mode: str,
     x: Array,

@@ -36,7 +36,7 @@ template <class T> class Heads {
 
   public:
     explicit Heads(const Shape &s)
-        : s_(s), state_size_(static_cast<std::size_t>(heinsen_device_size(s.d_k, s.d_v))),
+        : s_(s), state_size_(static_cast<std::size_t>(heinsen_device_size(s.d_k, s.d_v, false))),
           q_(count(s.d_k)), k_(count(s.d_k)), v_(count(s.d_v)), y_(count(s.d_v)),
           state_(state_size_ * static_cast<std::size_t>(s.heads)), after_(state_.size()) {
         std::mt19937 random(7);
@@ -53,9 +53,10 @@ template <class T> class Heads {
     }
 
     int start(bool zeros) {
-        return launch_heinsen_start(dtype, state_.data(), s_.heads, s_.d_k, s_.d_v, zeros,
+        return launch_heinsen_start(dtype, state_.data(), s_.heads, s_.d_k, s_.d_v, zeros, false,
                                     nullptr) |
-               launch_heinsen_start(dtype, after_.data(), s_.heads, s_.d_k, s_.d_v, false, nullptr);
+               launch_heinsen_start(dtype, after_.data(), s_.heads, s_.d_k, s_.d_v, false, false,
+                                    nullptr);
     }
     /// Tokens first .. first + n of each head: only one head where that isn't all.
     int launch(bool keys, bool queries, bool in_place, int first, int n) {
@@ -64,7 +65,8 @@ template <class T> class Heads {
         const int error = launch_heinsen(
             {dtype, from, keys ? to : nullptr, queries ? &q_[at(first, s_.d_k)] : nullptr,
              keys ? &k_[at(first, s_.d_k)] : nullptr, keys ? &v_[at(first, s_.d_v)] : nullptr,
-             queries ? &y_[at(first, s_.d_v)] : nullptr, s_.heads, n, s_.d_k, s_.d_v, nullptr});
+             queries ? &y_[at(first, s_.d_v)] : nullptr, s_.heads, n, s_.d_k, s_.d_v, false, false,
+             nullptr});
         if (keys && !in_place)
             std::copy_n(after_.data(), state_.size(), state_.data());
         return error;

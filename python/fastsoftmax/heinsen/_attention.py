@@ -42,7 +42,7 @@ def attention(
     return_state : bool
         Return ``(y, state after the last token)``.
     log_output : bool
-        Return log y; ValueError if an answer is negative.
+        Return log y; ValueError if an answer is negative. On a CUDA device with `log_v` only.
     threads : int, optional
         At most so many, over batch and heads. Bits don't depend on it.
     stream : optional
@@ -74,11 +74,9 @@ def attention(
     if on_device(q, stream):
         from fastsoftmax import _device_heinsen
 
-        if log_v is not None or log_output:
-            raise ValueError(
-                "logarithms have no place on a CUDA device: leave out log_v, log_output"
-            )
-        return _device_heinsen.attention(q, k, v, causal, state, return_state, stream)
+        return _device_heinsen.attention(
+            q, k, (v, log_v), causal, state, return_state, log_output, stream
+        )
     name, values = checked_values(v, log_v)
     tokens = {
         name: checked_floats(array, name) for name, array in (("q", q), ("k", k), (name, values))

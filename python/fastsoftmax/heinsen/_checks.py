@@ -1,6 +1,6 @@
 """Queries, keys and values of Heinsen attention, checked, or refused in words."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -49,7 +49,7 @@ def checked_tokens(
     return np.ascontiguousarray(array, dtype=dtype)
 
 
-def checked_values(v: object, log_v: object) -> tuple[str, object]:
+def checked_values(v: object, log_v: object) -> tuple[Literal["v", "log_v"], object]:
     """Return the name and the array of the one that is given."""
     if v is None and log_v is None:
         raise TypeError("values are missing: pass v, or their logarithms as log_v")

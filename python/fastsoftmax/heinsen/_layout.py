@@ -22,6 +22,12 @@ def weights(data: NDArray[Any], d_k: int) -> tuple[NDArray[Any], NDArray[Any]]:
     return data[:, :rows], data[:, rows : 2 * rows]
 
 
+def excess(data: NDArray[Any], d_k: int) -> NDArray[Any]:
+    """Return a view of what z of a state of logarithms is too large by, ``[heads, padded d_k]``."""
+    rows = padded(d_k)
+    return data[:, 2 * rows + BLOCK : 3 * rows + BLOCK]
+
+
 def panels(data: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> list[NDArray[Any]]:
     """Return views ``[heads, panels, padded d_k, 16]`` of A, or of M, S and S's excess.
 

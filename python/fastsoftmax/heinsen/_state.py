@@ -288,16 +288,16 @@ class State:
     def on(self, like: Any) -> Any:
         """Return a copy on the CUDA device of an array, with `update`, `attend` and `step` there.
 
-        They take arrays of that device, and `stream`. Raises as `online` does for such an array;
-        ValueError for a state that has taken `log_v`.
+        They take arrays of that device, and `stream`. Raises as `online` does for such an array.
         """
         if not on_device(like):
             raise TypeError(f"on takes an array on a CUDA device, not {type(like).__name__}")
-        self._check_kind("v")
         from fastsoftmax import _device_heinsen
 
         shape = (self.batch_shape, self.d_k, self.d_v, self.dtype.name)
-        return _device_heinsen.DeviceState(like, *shape).take(self._settled())
+        return _device_heinsen.DeviceState(like, *shape).take(
+            self._settled(), self._kind, self._zeros
+        )
 
     __copy__ = copy
 
