@@ -369,25 +369,6 @@ def test_tables_in_every_form(bench: Any, tmp_path: Path) -> None:
         table.add("one cell too few")
 
 
-def test_scan_sweep_counts_updates(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the CPU here: every variant on every number of sequences, along the first axis."""
-    sweep = bench("cuda_scan")
-    monkeypatch.setattr(sweep, "ELEMENTS", 1 << 12)
-    kernels = [kernel for kernel in cpu_kernels() if kernel.op in ("scan", "online")]
-    shapes: list[tuple[int, ...]] = []
-
-    def timed(calls: dict[str, Any]) -> dict[str, tuple[float, float]]:
-        shapes.extend(call()[0].shape for call in calls.values())
-        return dict.fromkeys(calls, (16.0, 32.0))
-
-    table = sweep.measure(lambda shape: np.zeros(shape, np.float32), timed, kernels, (2, 128))
-    variants = fs.variants("scan")
-    assert shapes == [(2,)] * len(variants) + [(128,)] * len(variants)
-    assert [row[0] for row in table.rows] == variants * 2
-    assert table.rows[0][1:] == [2, 2048, 256.0, 128.0]
-    assert table.rows[-1][1:] == [128, 64, 512.0, 256.0]
-
-
 def test_baselines_check_their_arguments(bench: Any) -> None:
     """Shapes, dtypes and names are refused before anything runs."""
     baselines = importlib.import_module("fastsoftmax._baselines")

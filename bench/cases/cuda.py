@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+import cuda_heinsen
+import cuda_int8
 import cuda_scan
 import fastsoftmax as fs
 from bound import library
@@ -140,21 +142,36 @@ def run(options: Options, progress: Progress) -> list[Table]:
         return []
     torch = library("torch")
     shapes = options.shapes or (QUICK_SHAPES if options.quick else SHAPES)
-    progress.expect(len(shapes) + 1)
+    of_bytes = cuda_int8.QUICK_SHAPES if options.quick else cuda_int8.SHAPES
+    progress.expect(len(shapes) + len(of_bytes) + 2)
     tables = []
     device = torch.device(kernels[0].device, 0)
+
+    def random(shape: tuple[int, ...]) -> Any:
+        return torch.randn(shape, device=device)
+
+    def events(calls: dict[str, Call]) -> dict[str, tuple[float, float]]:
+        return timed(Events(torch), calls, options.rounds // 3)
+
     for shape in shapes:
         progress.next(f"rows {shape[0]}x{shape[1]}")
         tables.append(measure(torch, device, Events(torch), shape, kernels, options.rounds // 3))
     progress.next("scan")
     tables.append(
         cuda_scan.measure(
-            lambda shape: torch.randn(shape, device=device),
-            lambda calls: timed(Events(torch), calls, options.rounds // 3),
+            random,
+            events,
             kernels,
             cuda_scan.QUICK_SEQUENCES if options.quick else cuda_scan.SEQUENCES,
         )
     )
+    for shape in of_bytes:
+        progress.next(f"int8 rows {shape[0]}x{shape[1]}")
+        x = (24 * random(shape)).round().clamp(-128, 127).to(torch.int8)
+        tables.append(cuda_int8.measure(torch, x, events, kernels))
+    progress.next("heinsen")
+    sizes = cuda_heinsen.QUICK_SHAPES if options.quick else cuda_heinsen.SHAPES
+    tables.append(cuda_heinsen.measure(torch, random, events, sizes))
     return tables
 
 
