@@ -27,7 +27,7 @@ def build(folder: Path) -> Any:
     settings = {
         "Python_EXECUTABLE": sys.executable,
         "nanobind_DIR": nanobind.cmake_dir(),
-        "CMAKE_CXX_COMPILER": compiler()[-1],
+        "CMAKE_CXX_COMPILER": compiler("plain")[-1],
         "CMAKE_BUILD_TYPE": "Release",
         "CMAKE_CXX_FLAGS_RELEASE": "-O1",  # builds in half the time
     }

@@ -29,6 +29,9 @@ BUILDS = {
     "asan": ["-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
     "tsan": ["-O1", "-g1", "-fsanitize=thread"],
 }
+#: As "plain" by the other compiler, where there is one.
+CLANG = "clang"
+OPTIONS = {**BUILDS, CLANG: BUILDS["plain"]}
 
 
 @cache
@@ -40,14 +43,15 @@ def folder() -> Path:
 
 
 @cache
-def compiler() -> list[str]:
-    """Find the C++ compiler, as a command; skip the test where there is none."""
+def compiler(build: str) -> list[str]:
+    """Find the C++ compiler of a build, as a command; skip the test where there is none."""
+    clang = ("clang++", "clang++-14")
     named = os.environ.get("CXX", "")
-    for name in (named, "g++", "clang++", "clang++-14"):
+    for name in clang if build == CLANG else (named, "g++", *clang):
         if name and shutil.which(name):
             launcher = os.environ.get("CMAKE_CXX_COMPILER_LAUNCHER")
             return [launcher, name] if launcher else [name]
-    pytest.skip("no C++ compiler here")
+    pytest.skip("no Clang here" if build == CLANG else "no C++ compiler here")
 
 
 def brief_surrogates() -> str:
@@ -105,7 +109,7 @@ def sanitizer_runs(build: str) -> bool:
     source = folder() / f"empty-{build}.cpp"
     source.write_text("int main() {}\n")
     program = source.with_suffix("")
-    command = [*compiler(), *BUILDS[build], str(source), "-o", str(program)]
+    command = [*compiler(build), *OPTIONS[build], str(source), "-o", str(program)]
     return (
         subprocess.run(command, capture_output=True, check=False).returncode == 0
         and subprocess.run([program], capture_output=True, check=False).returncode == 0
@@ -119,9 +123,9 @@ def compile_one(source: Path, build: str) -> Path:
     result = place / f"{source.parent.name}-{source.name}.o"
     if result.exists():
         return result
-    options = BUILDS["plain" if source.name == "hostcuda.cpp" else build]
+    options = OPTIONS["plain" if source.name == "hostcuda.cpp" else build]
     command = [
-        *compiler(),
+        *compiler(build),
         *flags(build),
         *options,
         "-x",
@@ -140,13 +144,13 @@ def compile_one(source: Path, build: str) -> Path:
 def program(name: str, sources: Sequence[str], build: str) -> Path:
     """Build a program of `sources`, paths from the root of the repository."""
     if not sanitizer_runs(build):
-        pytest.skip(f"programs with {' '.join(BUILDS[build])} don't run here")
+        pytest.skip(f"programs with {' '.join(OPTIONS[build])} don't run here")
     flags(build)  # before threads ask for it, which the cache would all let through
     paths = [HOSTCUDA / "hostcuda.cpp", *(ROOT / source for source in sources)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         objects = list(pool.map(lambda source: compile_one(source, build), paths))
     result = folder() / build / name
-    command = [*compiler(), *BUILDS[build], *map(str, objects), "-o", str(result)]
+    command = [*compiler(build), *OPTIONS[build], *map(str, objects), "-o", str(result)]
     subprocess.run(command, check=True)
     return result
 

@@ -4,7 +4,7 @@ See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
 """
 
 import pytest
-from hostcuda_build import program, run
+from hostcuda_build import CLANG, program, run
 
 #: Programs: their sources, and the sanitizers that say something new about them. All int8 kernels
 #: reach memory by the same code, which is slow to compile for many modes.
@@ -32,4 +32,11 @@ def test_program(name: str) -> None:
 def test_program_under_sanitizers(name: str, build: str) -> None:
     """No overrun, no misaligned vector, no race."""
     result = run(program(name, PROGRAMS[name][0], build), "brief")
+    assert result.returncode == 0, result.stdout[:4000]
+
+
+@pytest.mark.parametrize("name", ["exp_table", "heinsen", "heinsen_log", "topk"])
+def test_program_by_clang(name: str) -> None:
+    """The same sources mean the same to another compiler."""
+    result = run(program(name, PROGRAMS[name][0], CLANG), "brief")
     assert result.returncode == 0, result.stdout[:4000]
