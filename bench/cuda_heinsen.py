@@ -1,6 +1,7 @@
 """Heinsen attention on a CUDA device, beside torch's scaled_dot_product_attention."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastsoftmax import heinsen
@@ -33,12 +34,12 @@ def measure(
         q, k, v = (random((1, HEADS, n, d)) for _ in "qkv")
         token = [a[:, :, -1] for a in (q, k, v)]
         _, state = heinsen.attention(q, k, v, return_state=True)
-        last = q[:, :, -1:]
         calls: dict[str, Call] = {
-            "prefill": lambda q=q, k=k, v=v: heinsen.attention(q, k, v),  # type: ignore[misc]
-            "prefill, sdpa": lambda q=q, k=k, v=v: attend(q, k, v, is_causal=True),  # type: ignore[misc]
-            "step": lambda state=state, token=token: state.step(*token),  # type: ignore[misc]
-            "step, sdpa": lambda q=last, k=k, v=v: attend(q, k, v),  # type: ignore[misc]
+            "prefill": partial(heinsen.attention, q, k, v),
+            "prefill, log v": partial(heinsen.attention, q, k, log_v=v, log_output=True),
+            "prefill, sdpa": partial(attend, q, k, v, is_causal=True),
+            "step": partial(state.step, *token),
+            "step, sdpa": partial(attend, q[:, :, -1:], k, v),
         }
         for name, (least, median) in timed(calls).items():
             tokens = HEADS * (n if name.startswith("prefill") else 1)

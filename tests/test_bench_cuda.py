@@ -85,6 +85,7 @@ def test_heinsen_beside_ordinary_attention(bench: Any) -> None:
     table = module.measure(fake, lambda shape: np.zeros(shape, np.float32), called, ((32, 8),))
     assert shapes == [(32, 32, True), (1, 32, False)]
     assert [row[:3] for row in table.rows] == [
-        [name, 32, 8] for name in ("prefill", "prefill, sdpa", "step", "step, sdpa")
+        [name, 32, 8]
+        for name in ("prefill", "prefill, log v", "prefill, sdpa", "step", "step, sdpa")
     ]
-    assert [row[5] for row in table.rows] == [16 / 2048, 16 / 2048, 16 / 64, 16 / 64]
+    assert [row[5] for row in table.rows] == [16 / 2048] * 3 + [16 / 64] * 2
