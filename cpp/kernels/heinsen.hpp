@@ -52,36 +52,44 @@ template <class Variant, class V> class Heinsen {
             head.settle();
         for (std::size_t t = 0, n; t < a.n; t += n) {
             n = a.n - t < heinsen_block ? a.n - t : heinsen_block;
-            if (a.k)
-                n = prepare(head, t, n);
-            if (n == 1) {
-                HeinsenToken<V>::run(head, t);
-            } else {
-                head.settle();
-                HeinsenChunk<V>(head, t, n).run();
+            if (n == 1 || !take_chunk(head, t, n)) {
+                take_token(head, t);
+                n = 1;
             }
         }
     }
 
   private:
-    /// Brings the state to the maxima of the next n tokens, or of the next one: it says which.
-    static FS_INLINE std::size_t prepare(HeinsenHead<V> &head, std::size_t t, std::size_t n) {
+    /// False, and nothing done, if these tokens must not go together.
+    static FS_INLINE bool take_chunk(HeinsenHead<V> &head, std::size_t t, std::size_t n) {
         const Arguments &a = head.a;
-        const bool near = head.weights.find_top(a.k + t * a.d_k, n);
-        if (n > 1 && a.q && !(near && finite(a.v + t * a.d_v, n * a.d_v))) {
-            n = 1;
-            head.weights.find_top(a.k + t * a.d_k, n);
+        const HeinsenRows<T> k = head.keys(t, n, heinsen_block);
+        if (a.k) {
+            const HeinsenRise rise = head.weights.template find_top<heinsen_block>(k);
+            if (a.q && (rise == HeinsenRise::far || !finite(a.v + t * a.d_v, n * a.d_v)))
+                return false;
+            head.rise(rise);
         }
-        if (head.weights.rise(head.P))
-            head.rescale(head.P);
-        return n;
+        head.settle();
+        HeinsenChunk<V>(head, t, n, head.queries(t, n, heinsen_block), k).run();
+        return true;
+    }
+
+    static FS_INLINE void take_token(HeinsenHead<V> &head, std::size_t t) {
+        const HeinsenRows<T> k = head.keys(t, 1, 1);
+        if (head.a.k)
+            head.rise(head.weights.template find_top<1>(k));
+        HeinsenToken<V>::run(head, t, head.queries(t, 1, 1), k);
     }
 
     static FS_INLINE bool finite(const T *v, std::size_t n) {
         V odd[2] = {V::set(0), V::set(0)}; // two chains of sums hide the time of an addition
         for (std::size_t i = 0; i < n; i += 2 * lanes)
             for (std::size_t c = 0; c < 2; ++c) {
-                const V x = HeinsenWeights<V>::load(v, i + c * lanes, n, 0);
+                const std::size_t at = i + c * lanes;
+                const V x = at + lanes <= n ? V::load(v + at)
+                            : at < n        ? V::load_n(v + at, n - at, 0)
+                                            : V::set(0);
                 odd[c] = odd[c] + (x - x);
             }
         return V::reduce_add(odd[0] + odd[1]) == 0;

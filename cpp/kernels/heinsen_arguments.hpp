@@ -40,7 +40,7 @@ template <class T> inline constexpr T heinsen_lowest = sizeof(T) == 4 ? T(-1e38)
 
 /// Elements of scratch space.
 constexpr std::size_t heinsen_scratch_size(std::size_t d_k) {
-    return heinsen_padded(d_k) * (2 * heinsen_block + 1) + 4 * heinsen_block_size;
+    return heinsen_padded(d_k) * (4 * heinsen_block + 1) + 4 * heinsen_block_size;
 }
 
 /// Adds k[t], v[t] to the state (where k is given) and answers q[t] in y[t] (where q is given);

@@ -12,8 +12,9 @@ template <class V> struct HeinsenHead {
     FS_INLINE explicit HeinsenHead(const HeinsenArguments<T> &arguments)
         : a(arguments), rows(heinsen_padded(a.d_k)), S(a.scratch), V_(S + heinsen_block_size),
           Y(V_ + heinsen_block_size), p(Y + heinsen_block_size), W(p + heinsen_block_size),
-          P(W + rows * side), weights(a.weights, P + rows * side, a.d_k),
-          waiting(a.weights + 2 * rows), waiting_p(waiting + side) {}
+          P(W + rows * side), Q(P + rows * side), K(Q + rows * side),
+          weights(a.weights, K + rows * side, a.d_k), waiting(a.weights + 2 * rows),
+          waiting_p(waiting + side) {}
 
     /// The panel of A that column j, a multiple of 16, begins; the values of its waiting tokens.
     FS_INLINE T *panel(std::size_t j) const {
@@ -22,17 +23,10 @@ template <class V> struct HeinsenHead {
     FS_INLINE T *waiting_v(std::size_t j) const { return panel(j) + rows * side; }
     FS_INLINE std::size_t count() const { return static_cast<std::size_t>(*waiting); }
 
-    /// Brings A and what waits to new maxima.
-    __attribute__((noinline)) void rescale(const T *factor) {
-        for (std::size_t u = 0; u < count(); ++u)
-            for (std::size_t i = 0; i < rows; i += lanes)
-                (V::load(waiting_p + u * rows + i) * V::load(factor + i))
-                    .store(waiting_p + u * rows + i);
-        for (std::size_t i = 0; i < a.d_k; ++i)
-            if (factor[i] != 1)
-                for (std::size_t j = a.first; j < a.last; j += side)
-                    for (T *A = panel(j) + i * side, *end = A + side; A < end; A += lanes)
-                        (V::load(A) * V::set(factor[i])).store(A);
+    /// Brings the state to the maxima that were found.
+    FS_INLINE void rise(HeinsenRise by) {
+        if (__builtin_expect(by != HeinsenRise::none, 0))
+            rescale();
     }
 
     /// Adds the waiting tokens to A and z, all at once: A takes one rounding.
@@ -49,8 +43,17 @@ template <class V> struct HeinsenHead {
             for (std::size_t c = 0; c < side; c += lanes)
                 add_waiting(panel(j) + c, v + c);
         }
-        weights.add(waiting_p, heinsen_waiting, rows);
+        for (std::size_t i = 0; i < rows; i += side)
+            weights.add(i, waiting_p + i, heinsen_waiting, rows);
         *waiting = 0;
+    }
+
+    /// n tokens from t on as `tokens` whole rows.
+    FS_INLINE HeinsenRows<T> queries(std::size_t t, std::size_t n, std::size_t tokens) const {
+        return of_tokens(a.q, t, n, tokens, Q);
+    }
+    FS_INLINE HeinsenRows<T> keys(std::size_t t, std::size_t n, std::size_t tokens) const {
+        return of_tokens(a.k, t, n, tokens, K);
     }
 
     /// Columns j on of answer t.
@@ -64,13 +67,34 @@ template <class V> struct HeinsenHead {
     const HeinsenArguments<T> &a;
     const std::size_t rows;
     /// Scores, values and answers of a chunk; keys' weights before they are transposed; weights of
-    /// queries and of keys.
-    T *const S, *const V_, *const Y, *const p, *const W, *const P;
+    /// queries and of keys; queries and keys where they have to be copied.
+    T *const S, *const V_, *const Y, *const p, *const W, *const P, *const Q, *const K;
     HeinsenWeights<V> weights;
     /// How many tokens wait, and their weights.
     T *const waiting, *const waiting_p;
 
   private:
+    __attribute__((noinline)) void rescale() {
+        T *const factor = P;
+        weights.rise(factor);
+        for (std::size_t u = 0; u < count(); ++u)
+            for (std::size_t i = 0; i < rows; i += lanes)
+                (V::load(waiting_p + u * rows + i) * V::load(factor + i))
+                    .store(waiting_p + u * rows + i);
+        for (std::size_t i = 0; i < a.d_k; ++i)
+            if (factor[i] != 1)
+                for (std::size_t j = a.first; j < a.last; j += side)
+                    for (T *A = panel(j) + i * side, *end = A + side; A < end; A += lanes)
+                        (V::load(A) * V::set(factor[i])).store(A);
+    }
+
+    FS_INLINE HeinsenRows<T> of_tokens(const T *from, std::size_t t, std::size_t n,
+                                       std::size_t tokens, T *space) const {
+        if (!from)
+            return {};
+        return whole_rows<V>(from + t * a.d_k, n, a.d_k, tokens, 0, rows, space, -__builtin_inf());
+    }
+
     /// One vector of columns.
     FS_INLINE void add_waiting(T *A, const T *values) const {
         V v[heinsen_waiting];

@@ -36,16 +36,21 @@ template <class Variant, class V> class HeinsenLog {
 
     static void run(const Arguments &a) {
         const std::size_t rows = heinsen_padded(a.d_k);
-        T *w = a.scratch, *p = w + rows, *over_z = a.weights + 2 * rows + side;
-        Weights weights(a.weights, p + rows, a.d_k);
+        T *w = a.scratch, *p = w + rows, *space = p + rows, *over_z = a.weights + 2 * rows + side;
+        Weights weights(a.weights, space + rows, a.d_k);
+        const auto row = [&](const T *of) {
+            return whole_rows<V>(of, 1, a.d_k, 1, 0, rows, space, -__builtin_inff());
+        };
         for (std::size_t t = 0; t < a.n; ++t) {
             if (a.k) {
-                const T *k = a.k + t * a.d_k;
-                weights.find_top(k, 1);
-                if (weights.rise(p))
+                const HeinsenRows<T> k = row(a.k + t * a.d_k);
+                if (weights.template find_top<1>(k) != HeinsenRise::none) {
+                    weights.rise(p);
                     for (std::size_t i = 0; i < rows; i += lanes)
                         (V::load(over_z + i) * V::load(p + i)).store(over_z + i);
-                weights.weigh_keys(k, 1, p, 1);
+                }
+                for (std::size_t i = 0; i < rows; i += side)
+                    weights.template weigh_keys<1>(k, i, p + i);
                 for (std::size_t i = 0; i < rows; i += lanes) {
                     V z = V::load(a.weights + rows + i), over = V::load(over_z + i);
                     accumulate(z, over, V::load(p + i));
@@ -55,12 +60,12 @@ template <class Variant, class V> class HeinsenLog {
             }
             T c = 0, total = 0;
             if (a.q) {
-                const T *q = a.q + t * a.d_k;
-                V sum;
-                weights.find_highest(q, 1, &sum, 1);
-                c = V::reduce_max(sum);
-                weights.weigh_queries(q, 1, &c, w, &sum, 1);
-                total = static_cast<T>(V::reduce_add(sum));
+                const HeinsenRows<T> q = row(a.q + t * a.d_k);
+                V sum[1];
+                weights.find_highest(q, sum);
+                c = V::reduce_max(sum[0]);
+                weights.weigh_queries(q, &c, w, sum);
+                total = static_cast<T>(V::reduce_add(sum[0]));
             }
             for (std::size_t j = a.first; j < a.last; j += lanes) {
                 T *M = a.A + j / side * heinsen_panel_size(a.d_k, true) + (j & (side - 1));
@@ -73,11 +78,16 @@ template <class Variant, class V> class HeinsenLog {
     }
 
   private:
+    static FS_INLINE V tail(const T *v, std::size_t at, std::size_t n) {
+        return at + lanes <= n ? V::load(v + at)
+               : at < n        ? V::load_n(v + at, n - at, heinsen_lowest<T>)
+                               : V::set(heinsen_lowest<T>);
+    }
     static FS_INLINE V finite(V x) { return heinsen_finite(x, heinsen_lowest<T> / 16); }
 
     static FS_INLINE void add(const Arguments &a, std::size_t t, std::size_t j, T *M, T *S,
                               T *over_S) {
-        const V v = finite(Weights::load(a.v + t * a.d_v, j, a.d_v, heinsen_lowest<T>));
+        const V v = finite(tail(a.v + t * a.d_v, j, a.d_v));
         for (std::size_t i = 0; i < a.d_k; ++i, M += side, S += side, over_S += side) {
             const T k = a.k[t * a.d_k + i];
             if (k == -__builtin_inff()) // would count as a number in S, but not in z

@@ -2,121 +2,108 @@
 //
 //   p_ti = exp(k_ti - m_i),   w_ti = exp(q_ti + m_i - c_t),   c_t = max_i(q_ti + m_i)
 //
-// See common/heinsen.hpp for how their exponents are taken.
+// See common/heinsen.hpp for how their exponents are taken. Tokens come in whole rows
+// (heinsen_rows.hpp), N of them: 1, or 16, a chunk. What stands for missing ones, and beyond d_k,
+// is -inf: a key that weighs nothing, a query whose answer nobody takes.
 #pragma once
 #include "common/heinsen.hpp"
-#include "kernels/heinsen_arguments.hpp"
+#include "kernels/heinsen_rows.hpp"
 
 namespace fastsoftmax {
 
+/// How far keys raise the maxima: not at all, by 16 at most, by more.
+enum class HeinsenRise { none, near, far };
+
 template <class V> class HeinsenWeights {
     using T = typename V::scalar;
+    using Rows = HeinsenRows<T>;
     static constexpr std::size_t lanes = V::lanes, side = heinsen_block;
 
   public:
     FS_INLINE HeinsenWeights(T *weights, T *top, std::size_t d_k)
-        : d_k_(d_k), rows_(heinsen_padded(d_k)), m_(weights), z_(m_ + rows_), top_(top) {}
+        : rows_(heinsen_padded(d_k)), m_(weights), z_(m_ + rows_), top_(top) {}
 
-    /// Elements from `at` on of an array of n; `fill` beyond its end.
-    static FS_INLINE V load(const T *from, std::size_t at, std::size_t n, double fill) {
-        return at + lanes <= n ? V::load(from + at)
-               : at < n        ? V::load_n(from + at, n - at, static_cast<T>(fill))
-                               : V::set(fill);
-    }
-    /// Where feature i of a token lies among those of `tokens` tokens: in blocks.
-    static FS_INLINE std::size_t place(std::size_t i, std::size_t tokens) {
-        return (i & ~(side - 1)) * tokens + (i & (side - 1));
-    }
-
-    /// Finds the maxima with n more keys. False if one of them rises by more than 16 or isn't
-    /// finite.
-    __attribute__((noinline)) bool find_top(const T *k, std::size_t n) {
-        V far = V::set(0), risen = V::set(0);
+    /// Finds the maxima with N more keys; NaN is passed over, as it will spoil p.
+    template <std::size_t N> FS_INLINE HeinsenRise find_top(Rows k) {
+        unsigned risen = 0, far = 0;
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const V before = V::load(m_ + i);
             V top = before;
-            for (std::size_t u = 0; u < n; ++u)
-                top = V::max(top, load(k + u * d_k_, i, d_k_, heinsen_lowest<T>));
+            for (std::size_t u = 0; u < N; ++u)
+                top = V::max(V::load(k[u] + i), top);
             top.store(top_ + i);
-            risen = risen + V::greater(top, before) + (top - top);
-            far = far + V::greater(top, before + V::set(16)) + (top - top);
+            risen |= V::greater_mask(top, before);
+            far |= V::greater_mask(top, before + V::set(16));
         }
-        risen_ = !(V::reduce_add(risen) == 0);
-        return !risen_ || V::reduce_add(far) == 0;
+        return __builtin_expect(risen == 0, 1) ? HeinsenRise::none
+               : far == 0                      ? HeinsenRise::near
+                                               : HeinsenRise::far;
     }
 
-    /// Takes the new maxima; the factors for rows of A into `factor`. False if all of them are 1.
-    bool rise(T *factor) {
-        if (__builtin_expect(!risen_, 1))
-            return false;
+    /// Takes the new maxima; the factors for rows of A into `factor`.
+    __attribute__((noinline)) void rise(T *factor) {
         for (std::size_t i = 0; i < rows_; i += lanes) {
             const V f = rise_factor(V::load(m_ + i), V::load(top_ + i));
             f.store(factor + i);
             (V::load(z_ + i) * f).store(z_ + i);
             V::load(top_ + i).store(m_ + i);
         }
-        return true;
     }
 
-    /// q + m of n queries, in lanes the highest of each; of `tokens`, those beyond n are again the
-    /// last.
-    __attribute__((noinline)) void find_highest(const T *q, std::size_t n, V *c,
-                                                std::size_t tokens) const {
-        for (std::size_t u = 0; u < tokens; ++u) {
-            c[u] = V::set(2.0 * heinsen_lowest<T>);
-            for (std::size_t i = 0; i < rows_; i += lanes)
-                c[u] = V::max(c[u], query(row(q, u, n), i) + V::load(m_ + i));
+    /// q + m of N queries, in lanes the highest of each.
+    template <std::size_t N> FS_INLINE void find_highest(Rows q, V (&c)[N]) const {
+        for (std::size_t u = 0; u < N; ++u) {
+            c[u] = query(q[u], 0) + V::load(m_);
+            for (std::size_t i = lanes; i < rows_; i += lanes)
+                c[u] = V::max(c[u], query(q[u], i) + V::load(m_ + i));
         }
     }
-    /// w of the same queries, whose highest q + m are c; in lanes, the sums of w z.
-    __attribute__((noinline)) void weigh_queries(const T *q, std::size_t n, const T *c, T *w,
-                                                 V *sum, std::size_t tokens) const {
+    /// w of the same queries, whose highest q + m are c, in blocks; in lanes, the sums of w z.
+    template <std::size_t N>
+    FS_INLINE void weigh_queries(Rows q, const T *c, T *w, V (&sum)[N]) const {
         const ExactWeight<V, false> weight{T(0)};
-        for (std::size_t u = 0; u < tokens; ++u) {
+        for (std::size_t u = 0; u < N; ++u) {
             const V highest = V::set(c[u]);
+            T *to = w + u * side;
             sum[u] = V::set(0);
-            for (std::size_t i = 0; i < rows_; i += lanes) {
-                const TwoSum<V> e(query(row(q, u, n), i), V::load(m_ + i));
-                const V x = weight(e.less(highest));
-                x.store(w + place(i, tokens) + u * side);
-                sum[u] = V::fma(x, V::load(z_ + i), sum[u]);
-            }
+            for (std::size_t i = 0; i < rows_; i += side, to += N * side)
+                for (std::size_t l = 0; l < side; l += lanes) {
+                    const TwoSum<V> e(query(q[u], i + l), V::load(m_ + i + l));
+                    const V x = weight(e.less(highest));
+                    x.store(to + l);
+                    sum[u] = V::fma(x, V::load(z_ + i + l), sum[u]);
+                }
         }
     }
 
-    /// p of n keys; a feature of -inf weighs nothing, as all do beyond n.
-    __attribute__((noinline)) void weigh_keys(const T *k, std::size_t n, T *p,
-                                              std::size_t tokens) const {
+    /// p of N keys for the features from i on, a block of them, token by token.
+    template <std::size_t N> FS_INLINE void weigh_keys(Rows k, std::size_t i, T *p) const {
         const ExactWeight<V, false> weight{T(0)};
-        for (std::size_t u = 0; u < tokens; ++u)
-            for (std::size_t i = 0; i < rows_; i += lanes)
-                weight(load(row(k, u, n), i, u < n ? d_k_ : 0, -__builtin_inf()) - V::load(m_ + i))
-                    .store(p + place(i, tokens) + u * side);
+        for (std::size_t l = 0; l < side; l += lanes) {
+            const V m = V::load(m_ + i + l);
+            for (std::size_t u = 0; u < N; ++u)
+                weight(V::load(k[u] + i + l) - m).store(p + u * side + l);
+        }
     }
 
-    /// z += p of several tokens, each `apart` from the one before (0: in blocks, of a chunk).
-    void add(const T *p, std::size_t tokens, std::size_t apart = 0) {
-        for (std::size_t i = 0; i < rows_; i += lanes) {
-            V sum = V::set(0);
-            for (std::size_t u = 0; u < tokens; ++u)
-                sum = sum + V::load(p + (apart ? i + u * apart : place(i, tokens) + u * side));
-            (V::load(z_ + i) + sum).store(z_ + i);
+    /// z += p of so many tokens for a block of features, each token `apart` from the one before.
+    FS_INLINE void add(std::size_t i, const T *p, std::size_t tokens, std::size_t apart) {
+        for (std::size_t l = 0; l < side; l += lanes) {
+            V sum = V::load(p + l);
+            for (std::size_t u = 1; u < tokens; ++u)
+                sum = sum + V::load(p + u * apart + l);
+            (V::load(z_ + i + l) + sum).store(z_ + i + l);
         }
     }
 
   private:
-    /// Token u of n, or the last.
-    FS_INLINE const T *row(const T *tokens, std::size_t u, std::size_t n) const {
-        return tokens + (u < n ? u : n - 1) * d_k_;
-    }
     /// -inf counts as a very low number: its sum with an m of nothing must not lose to it.
     FS_INLINE V query(const T *q, std::size_t i) const {
-        return V::max(V::set(heinsen_lowest<T> / 16), load(q, i, d_k_, heinsen_lowest<T>));
+        return V::max(V::set(heinsen_lowest<T> / 16), V::load(q + i));
     }
 
-    const std::size_t d_k_, rows_;
+    const std::size_t rows_;
     T *const m_, *const z_, *const top_;
-    bool risen_ = false;
 };
 
 } // namespace fastsoftmax

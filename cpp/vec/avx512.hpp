@@ -81,6 +81,11 @@ struct F32 {
         return f({_mm512_mask_blend_ps(0xaaaa, v[0].v, v[1].v)},
                  {_mm512_permutex2var_ps(v[0].v, neighbours, v[1].v)});
     }
+    /// The same, lanes 0 to 7 of it over whole vectors.
+    template <class F> static FS_INLINE F32 fold_eight(F32 *v, const F &f) {
+        const F32 halves = fold_halves(v, f);
+        return f(halves, {_mm512_shuffle_f32x4(halves.v, halves.v, 0x4e)});
+    }
     static FS_INLINE F32 reciprocal(F32 a) { return {_mm512_div_ps(_mm512_set1_ps(1.0f), a.v)}; }
 
     /// 2^(k/16), k the low mantissa bits of t: four bits choose a power, the rest is its exponent.
