@@ -86,10 +86,7 @@ template <class Variant, class V> class Heinsen {
         V odd[2] = {V::set(0), V::set(0)}; // two chains of sums hide the time of an addition
         for (std::size_t i = 0; i < n; i += 2 * lanes)
             for (std::size_t c = 0; c < 2; ++c) {
-                const std::size_t at = i + c * lanes;
-                const V x = at + lanes <= n ? V::load(v + at)
-                            : at < n        ? V::load_n(v + at, n - at, 0)
-                                            : V::set(0);
+                const V x = load_filled<V>(v, i + c * lanes, n, 0);
                 odd[c] = odd[c] + (x - x);
             }
         return V::reduce_add(odd[0] + odd[1]) == 0;

@@ -78,16 +78,11 @@ template <class Variant, class V> class HeinsenLog {
     }
 
   private:
-    static FS_INLINE V tail(const T *v, std::size_t at, std::size_t n) {
-        return at + lanes <= n ? V::load(v + at)
-               : at < n        ? V::load_n(v + at, n - at, heinsen_lowest<T>)
-                               : V::set(heinsen_lowest<T>);
-    }
     static FS_INLINE V finite(V x) { return heinsen_finite(x, heinsen_lowest<T> / 16); }
 
     static FS_INLINE void add(const Arguments &a, std::size_t t, std::size_t j, T *M, T *S,
                               T *over_S) {
-        const V v = finite(tail(a.v + t * a.d_v, j, a.d_v));
+        const V v = finite(load_filled<V>(a.v + t * a.d_v, j, a.d_v, heinsen_lowest<T>));
         for (std::size_t i = 0; i < a.d_k; ++i, M += side, S += side, over_S += side) {
             const T k = a.k[t * a.d_k + i];
             if (k == -__builtin_inff()) // would count as a number in S, but not in z

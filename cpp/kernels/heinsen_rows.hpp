@@ -12,6 +12,15 @@ template <class T> struct HeinsenRows {
     FS_INLINE const T *operator[](std::size_t u) const { return at + u * stride; }
 };
 
+/// Elements from `at` on of an array of n; `fill` beyond its end.
+template <class V>
+FS_INLINE V load_filled(const typename V::scalar *from, std::size_t at, std::size_t n,
+                        double fill) {
+    return at + V::lanes <= n ? V::load(from + at)
+           : at < n           ? V::load_n(from + at, n - at, static_cast<typename V::scalar>(fill))
+                              : V::set(fill);
+}
+
 /// Columns `begin` to `begin` + `columns`, a number of whole blocks, of n rows of `width`, as
 /// `tokens` rows: where they lie if that can be, else in `space`, with `fill` for what is missing.
 template <class V>
@@ -26,10 +35,7 @@ whole_rows(const typename V::scalar *rows, std::size_t n, std::size_t width, std
         const T *row = rows + (u < n ? u : 0) * width;
         const std::size_t end = u < n ? width : 0;
         for (std::size_t c = 0, at = begin; c < columns; c += lanes, at += lanes) {
-            const V x = at + lanes <= end ? V::load(row + at)
-                        : at < end        ? V::load_n(row + at, end - at, static_cast<T>(fill))
-                                          : V::set(fill);
-            x.store(space + u * columns + c);
+            load_filled<V>(row, at, end, fill).store(space + u * columns + c);
         }
     }
     return {space, columns};
