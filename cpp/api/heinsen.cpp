@@ -21,9 +21,9 @@ template <class T> class Scratch {
   public:
     explicit Scratch(std::size_t size) {
         if (size > usual)
-            large_ = std::make_unique<T[]>(size);
+            large_ = std::make_unique<T[]>(size + heinsen_line);
     }
-    T *get() { return large_ ? large_.get() : small_; }
+    T *get() { return large_ ? heinsen_aligned(large_.get()) : small_; }
 
   private:
     alignas(64) T small_[usual];

@@ -69,7 +69,7 @@ template <class V> class HeinsenBlock {
     /// `to` has room for 16.
     template <std::size_t N, class F, class G>
     static FS_INLINE void fold(V (&v)[N], T *to, const F &f, const G &over_lanes) {
-        if constexpr (requires { V::fold_eight(v, f); } && N == 8)
+        if constexpr (N == 8 && FoldsEight<V>)
             V::fold_eight(v, f).store(to);
         else if constexpr (FoldsRows<V>)
             for (std::size_t r = 0; r < N; r += lanes)

@@ -67,6 +67,12 @@ concept FoldsRows = requires(V v, V (*f)(V, V)) {
     { V::reciprocal(v) } -> std::same_as<V>; // 1 / a, correctly rounded
 };
 
+/// The same for half as many vectors as there are lanes (kernels/heinsen_block.hpp).
+template <class V>
+concept FoldsEight = V::lanes == 16 && requires(V v, V (*f)(V, V)) {
+    { V::fold_eight(&v, f) } -> std::same_as<V>; // lane i < 8 is f over the lanes of v[i]
+};
+
 /// Stores past the cache, for results too many to stay there (kernels/streamed_rows.hpp).
 template <class V>
 concept Streams = requires(V v, typename V::scalar *to) {

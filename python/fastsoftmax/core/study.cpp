@@ -73,12 +73,12 @@ void heinsen_tokens(const std::string &isa, nb::handle state, nb::handle q, nb::
             qs.elements() / d_k != vs.elements() / d_v)
             throw std::invalid_argument("wants the state of one head, q, k, v and y of n tokens");
         const auto &kernel = choose_kernel("heinsen", "exact", dtype_name<T>, isa);
-        std::vector<T> scratch(heinsen_scratch_size(d_k));
+        std::vector<T> scratch(heinsen_scratch_size(d_k) + heinsen_line);
         for (std::size_t t = 0; t < qs.elements() / d_k; ++t)
-            call(kernel,
-                 HeinsenArguments<T>{weights, weights + heinsen_weights_size(d_k), scratch.data(),
-                                     contiguous<const T>(qs) + t * d_k, ka + t * d_k, va + t * d_v,
-                                     y + t * d_v, 1, d_k, d_v, 0, d_v});
+            call(kernel, HeinsenArguments<T>{weights, weights + heinsen_weights_size(d_k),
+                                             heinsen_aligned(scratch.data()),
+                                             contiguous<const T>(qs) + t * d_k, ka + t * d_k,
+                                             va + t * d_v, y + t * d_v, 1, d_k, d_v, 0, d_v});
     });
 }
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 BLOCK = 16
 WAITING = 8
+#: A cache line, in bytes: a vector across two of them costs two accesses.
+LINE = 64
 #: What lies below is the logarithm of nothing: the core keeps it finite.
 NOTHING = {np.dtype(np.float32): -1e36, np.dtype(np.float64): -1e298}
 
@@ -14,6 +16,14 @@ NOTHING = {np.dtype(np.float32): -1e36, np.dtype(np.float64): -1e298}
 def padded(width: int) -> int:
     """`width` in whole blocks."""
     return -(-width // BLOCK) * BLOCK
+
+
+def empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return room for states that begins with a cache line, as then every row of A does."""
+    size = shape[0] * shape[1] * dtype.itemsize
+    space = np.empty(size + LINE, np.uint8)
+    begin = -space.ctypes.data % LINE
+    return space[begin : begin + size].view(dtype).reshape(shape)
 
 
 def weights(data: NDArray[Any], d_k: int) -> tuple[NDArray[Any], NDArray[Any]]:

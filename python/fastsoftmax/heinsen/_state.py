@@ -19,7 +19,7 @@ from fastsoftmax.heinsen._checks import (
     checked_values,
     log_of,
 )
-from fastsoftmax.heinsen._layout import by_feature
+from fastsoftmax.heinsen._layout import by_feature, empty
 from fastsoftmax.heinsen._merge import logarithms, merge
 
 
@@ -104,7 +104,7 @@ class State:
     def _start(self, log_values: bool) -> NDArray[Any]:
         heads = int(np.prod(self.batch_shape, dtype=np.int64))
         size = _core.heinsen_size(self.d_k, self.d_v, log_values)
-        data = np.empty((heads, size), self.dtype)
+        data = empty((heads, size), self.dtype)
         _core.heinsen_start(data, self.d_k, self.d_v, self._zeros, log_values)
         return data
 
@@ -282,7 +282,9 @@ class State:
     def copy(self) -> Self:
         """Return an independent state that has seen the same tokens."""
         new = type(self)(self.batch_shape, self.d_k, self.d_v, dtype=self.dtype)
-        new._data, new._kind, new._zeros = self._data.copy(), self._kind, self._zeros
+        new._data = empty(self._data.shape, self.dtype)
+        new._data[:] = self._data
+        new._kind, new._zeros = self._kind, self._zeros
         return new
 
     def on(self, like: Any) -> Any:
