@@ -211,7 +211,7 @@ def test_copies_and_files() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_states_begin_with_a_cache_line(dtype: Any) -> None:
-    """However the allocator places them: a quarter of a step's time depends on it."""
+    """However the allocator places them: no vector of theirs lies across two lines."""
     states = [heinsen.State((3,), 5, 20, dtype=dtype) for _ in range(20)]
     states += [state.copy() for state in states]
     states += [pickle.loads(pickle.dumps(state)) for state in states]

@@ -46,8 +46,7 @@ constexpr std::size_t heinsen_scratch_size(std::size_t d_k) {
 }
 
 /// The first whole cache line from p on, in no more than heinsen_line elements. States and scratch
-/// space that begin with one have it in all their rows; in others a token takes up to a third
-/// longer.
+/// space that begin with one have no vector across two of them, which would cost two accesses.
 inline constexpr std::size_t heinsen_line = 16;
 template <class T> T *heinsen_aligned(T *p) {
     constexpr std::uintptr_t line = 64;

@@ -3,7 +3,7 @@
 //
 //   y_j = (sum_i w_i A_ij + sum_u s_u v_uj) / (sum_i w_i z_i + sum_u s_u),   s_u = sum_i w_i p_ui
 //
-// Waiting halves the traffic of A, and a million tokens cost 5e-6 in place of 2e-4
+// Waiting halves the traffic of A, and a million tokens cost 1e-5 in place of 2e-4
 // (docs/heinsen.md): added one by one, small terms vanish in large float sums.
 #pragma once
 #include "kernels/heinsen_head.hpp"

@@ -6,8 +6,8 @@
 namespace fastsoftmax {
 
 /// Elements that the state of one head takes: one that mixes values, or one that mixes values given
-/// as logarithms. Any memory will do, but tokens that come one by one take a quarter less time at
-/// d_k = 128 in states that begin with a cache line: at a multiple of 64 bytes.
+/// as logarithms. Any memory will do, but states are fastest at multiples of 64 bytes, where no
+/// vector of theirs lies across two cache lines.
 std::size_t heinsen_size(std::size_t d_k, std::size_t d_v, bool log_values = false);
 
 /// Makes a state of heinsen_size(d_k, d_v, log_values) elements empty, or eq. 7 of the paper: one
