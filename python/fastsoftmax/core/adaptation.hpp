@@ -43,7 +43,7 @@ class Adapting {
               nb::handle sink) {
         if (!PyFloat_CheckExact(scale.ptr()))
             return false;
-        scale_ = PyFloat_AS_DOUBLE(scale.ptr());
+        scale_ = PyFloat_AsDouble(scale.ptr());
         if (!std::isfinite(scale_))
             return false;
         const Element computed =

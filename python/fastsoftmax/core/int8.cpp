@@ -157,7 +157,7 @@ nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle sc
         });
     };
     if (PyFloat_CheckExact(scale.ptr())) {
-        const double value = PyFloat_AS_DOUBLE(scale.ptr());
+        const double value = PyFloat_AsDouble(scale.ptr());
         return good(value) ? write(&value) : nb::borrow(Py_False);
     }
     const Buffer scales(scale, false);
