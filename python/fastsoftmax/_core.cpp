@@ -4,27 +4,14 @@
 // an out= of the same kind that doesn't half overlap. For anything else it returns False and has
 // written nothing; Python then finds out what is wrong and says it in words (_arrays.py). Unknown
 // variants and ISAs raise here, from the registry, which knows what there is.
+#define FS_IMPORT_NUMPY
 #include "core/buffer.hpp"
 #include "core/module.hpp"
 
-namespace fastsoftmax::python {
-Numpy *numpy;
-} // namespace fastsoftmax::python
-
 NB_MODULE(_core, module) {
     using namespace fastsoftmax::python;
-    const nb::object np = nb::module_::import_("numpy");
-    const nb::object int16 = np.attr("int16"), uint8 = np.attr("uint8"), dtype = np.attr("dtype");
-    numpy = new Numpy{np.attr("ndarray"),
-                      np.attr("empty"),
-                      np.attr("empty_like"),
-                      np.attr("float32"),
-                      np.attr("float64"),
-                      np.attr("int64"),
-                      int16,
-                      uint8,
-                      dtype(int16),
-                      dtype(uint8)};
+    if (PyArray_ImportNumPyAPI() != 0)
+        throw nb::python_error();
     add_heinsen(module);
     add_int8(module);
     add_operations(module);

@@ -109,7 +109,7 @@ nb::object step(nb::handle states, nb::handle q, nb::handle k, nb::handle v, nb:
     };
     if (!fits(qs) || !fits(ks) || !fits(vs))
         return nb::borrow(Py_False);
-    nb::object out = numpy->empty_like(v);
+    nb::object out = new_like(v);
     compute(s, qs, ks, vs, Buffer(out, true).data<void>(), 1, false, {});
     return out;
 }

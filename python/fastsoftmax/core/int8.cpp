@@ -24,9 +24,13 @@ template <class Arguments> const std::vector<std::string> &variants() {
 Element result_of(nb::handle dtype, Element own) {
     if (dtype.is_none())
         return own;
-    if (dtype.is(numpy->uint8_dtype) || dtype.is(numpy->uint8))
-        return Element::uint8;
-    return dtype.is(numpy->int16_dtype) || dtype.is(numpy->int16) ? Element::int16 : Element::none;
+    for (const Element element : {Element::uint8, Element::int16}) {
+        PyArray_Descr *const descriptor = PyArray_DescrFromType(static_cast<int>(element));
+        const nb::object held = stolen(reinterpret_cast<PyObject *>(descriptor));
+        if (dtype.is(held) || dtype.ptr() == reinterpret_cast<PyObject *>(descriptor->typeobj))
+            return element;
+    }
+    return Element::none;
 }
 
 bool adjacent(const Buffer &array, std::size_t size) {
@@ -74,10 +78,7 @@ class Int8Call {
     /// Calls f(x, mask, y); y is `out` or a new array. False if `out` isn't the array to write to.
     template <class F> nb::object write(nb::handle out, Element type, const F &f) const {
         const bool bytes = type == Element::uint8;
-        const nb::object result =
-            !out.is_none()
-                ? nb::borrow(out)
-                : numpy->empty_like(logits_, bytes ? numpy->uint8_dtype : numpy->int16_dtype);
+        const nb::object result = !out.is_none() ? nb::borrow(out) : new_like(logits_, type);
         const Buffer y(result, true);
         const auto misplaced = [](auto place) { return place % sizeof(std::int16_t) != 0; };
         if (y.element() != type || !std::ranges::equal(x.shape(), y.shape()) ||

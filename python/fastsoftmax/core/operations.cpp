@@ -3,6 +3,8 @@
 #include "module.hpp"
 #include "options.hpp"
 
+#include <vector>
+
 namespace fastsoftmax::python {
 namespace {
 
@@ -29,7 +31,7 @@ struct Call {
 template <class F> nb::object map(nb::handle logits, nb::handle out, const Call &call, const F &f) {
     if (!call.ready)
         return nb::borrow(Py_False);
-    nb::object result = out.is_none() ? numpy->empty_like(logits) : nb::borrow(out);
+    nb::object result = out.is_none() ? new_like(logits) : nb::borrow(out);
     const Buffer y(result, true);
     if (y.element() != call.x.element() || !std::ranges::equal(call.x.shape(), y.shape()) ||
         (!out.is_none() &&
@@ -63,21 +65,21 @@ nb::object log_softmax(nb::handle logits, nb::handle out, nb::handle variant, nb
                });
 }
 
-/// A new array with the shape of x but for one axis, of the type that x is computed in.
-nb::object reduced(const Buffer &x, std::ptrdiff_t axis) {
-    nb::list shape;
-    for (std::size_t i = 0; i < x.dimensions(); ++i)
-        if (static_cast<std::ptrdiff_t>(i) != axis)
-            shape.append(x.shape()[i]);
-    return numpy->empty(nb::tuple(shape), x.is_double() ? numpy->float64 : numpy->float32);
+/// The extents of x but for one axis.
+std::vector<std::size_t> shape_without(const Buffer &x, std::ptrdiff_t axis) {
+    std::vector<std::size_t> shape(x.shape().begin(), x.shape().end());
+    shape.erase(shape.begin() + axis);
+    return shape;
 }
 
 /// Calls f(x, results..., axis, options, adaptation) with as many new arrays as Results says.
 template <int Results, class F> nb::object reduce(const Call &call, const F &f) {
     if (!call.ready)
         return nb::borrow(Py_False);
-    const nb::object first = reduced(call.x, call.along);
-    const nb::object second = Results > 1 ? reduced(call.x, call.along) : nb::object();
+    const std::vector<std::size_t> shape = shape_without(call.x, call.along);
+    const Element computed = call.x.is_double() ? Element::float64 : Element::float32;
+    const nb::object first = new_array(shape, computed);
+    const nb::object second = Results > 1 ? new_array(shape, computed) : nb::object();
     {
         const Buffer a(first, true);
         const Buffer b(Results > 1 ? second : first, true);
@@ -126,13 +128,10 @@ nb::object topk(nb::handle k, nb::handle logits, nb::handle variant, nb::handle 
         PyErr_Clear(); // of a k below 0 or beyond any size
         return nb::borrow(Py_False);
     }
-    nb::list shape;
-    for (std::size_t i = 0; i < call.x.dimensions(); ++i)
-        if (static_cast<std::ptrdiff_t>(i) != call.along)
-            shape.append(call.x.shape()[i]);
-    shape.append(count);
-    const nb::object p = numpy->empty(nb::tuple(shape), logits.attr("dtype"));
-    const nb::object places = numpy->empty(nb::tuple(shape), numpy->int64);
+    std::vector<std::size_t> shape = shape_without(call.x, call.along);
+    shape.push_back(count);
+    const nb::object p = new_array(shape, call.x.element());
+    const nb::object places = new_array(shape, Element::int64);
     {
         const Buffer probabilities(p, true), index(places, true);
         run(call.x.elements(), [&] {
