@@ -1,6 +1,5 @@
 // What Python hands over, as the C++ API takes it: the memory of ndarrays, and new ones for
-// results. NumPy's C API tells in nanoseconds what the buffer protocol takes a tenth of a
-// microsecond for.
+// results. By NumPy's C API, as the buffer protocol takes a tenth of a microsecond an array.
 #pragma once
 #include "fastsoftmax/fastsoftmax.hpp"
 
