@@ -47,6 +47,11 @@ template <class Mode, class V, class Result> class HccsMethod {
                                                 : entries;
     }
     FS_INLINE V clamp(V d) const { return V::min(d, Dmax_); }
+    /// d stands for its weight.
+    using Weights = V;
+    using Kept = std::uint8_t;
+    static constexpr bool keeps = false;
+    static FS_INLINE V weights(V d) { return d; }
     /// The scores, doubled as often as normalise() wants.
     FS_INLINE Words scaled(V d) const { return B_ - Words::mul_low(S_, V::zip(d, V::set(0))); }
     template <bool Partial> FS_INLINE Sums sum(Sums sums, V d, V kept) const {

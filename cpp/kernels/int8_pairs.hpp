@@ -64,7 +64,7 @@ template <class Method, class V> class Int8Pairs {
         for (std::size_t i = 0; i < pairs; ++i) {
             V &d = d_[b / 2 + i];
             d = method_.clamp(V::spread_two(maximum_[b + i], maximum_[b + i + pairs]) - d);
-            sums[i] = method_.template sum<true>(V::no_sums(), d, kept);
+            sums[i] = method_.template sum<true>(V::no_sums(), method_.weights(d), kept);
         }
         V::totals_of_two(sums, total_ + b);
     }
@@ -79,8 +79,8 @@ template <class Method, class V> class Int8Pairs {
         Out *y = y_ + static_cast<std::ptrdiff_t>(b) * stride;
         for (std::size_t i = 0; i < pairs && i < rows; ++i, y += stride) {
             const auto scale = method_.scale(prepared, TwoRows<V, words>{i});
-            const auto p =
-                method_.normalise(method_.scaled(words ? V::ordered(d[i]) : d[i]), scale);
+            const auto weights = method_.weights(words ? V::ordered(d[i]) : d[i]);
+            const auto p = method_.normalise(method_.scaled(weights), scale);
             const auto result = bytes_or_words(p);
             result.store_first(y, kept);
             if (i + pairs < rows)

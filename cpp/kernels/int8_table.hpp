@@ -2,8 +2,8 @@
 // for the passes.
 //
 // An element's weight is two lookups of sixteen entries for each factor (one for each byte) and a
-// rounded product; it is computed once for the sum and again for the result. The result is the high
-// half of a product, an addition and a shift.
+// rounded product, or one lookup of a whole table for each byte. The result is the high half of a
+// product, an addition and a shift.
 //
 // Bound: the bits are those of the formulas, on every ISA. Edges: see int8_rows.hpp.
 // Rejected: eight 16-entry lookups of a 128-entry table on AVX2, 0.25 ns an element where the
@@ -11,6 +11,8 @@
 #pragma once
 #include "common/byte_table.hpp"
 #include "kernels/int8_classes.hpp"
+
+#include <type_traits>
 
 namespace fastsoftmax {
 
@@ -57,37 +59,42 @@ template <class Table, class V, class Result, int Size> class TableMethod {
 
     static constexpr std::size_t longer(std::size_t entries) { return entries; }
     FS_INLINE V clamp(V d) const { return Size < 256 ? V::min(d, last_) : d; }
-    FS_INLINE Words weigh(V d) const {
-        const V i = V::high_nibble(d), j = V::low_nibble(d);
-        const Words a = V::zip(V::lookup16(a_low_, i), V::lookup16(a_high_, i));
-        const Words b = V::zip(V::lookup16(b_low_, j), V::lookup16(b_high_, j));
-        const Words product = Words::mul_rounded(a, b);
-        return Table::bits == 8 ? Words::mul_rounded(product, Words::set(255)) : product;
+
+    /// Bytes; or words, or two halves of words that are looked up by themselves.
+    struct Halves {
+        V low, high;
+    };
+    using Weights = std::conditional_t<Table::bits == 8, V,
+                                       std::conditional_t<PermutesBytes<V>, Halves, Words>>;
+    static constexpr bool keeps = !PermutesBytes<V>;
+    using Kept = std::conditional_t<Table::bits == 8, std::uint8_t, std::int16_t>;
+    FS_INLINE Weights weights(V d) const {
+        if constexpr (!PermutesBytes<V> && Table::bits == 8)
+            return V::narrow(weigh(d));
+        else if constexpr (!PermutesBytes<V>)
+            return weigh(d);
+        else if constexpr (Table::bits == 8)
+            return V::template lookup<Size>(low_, d);
+        else
+            return {V::template lookup<Size>(low_, d), V::template lookup<Size>(high_, d)};
     }
     /// The weights, times 2^8 (u8) or 2 (u16).
-    FS_INLINE Words scaled(V d) const {
-        if constexpr (!PermutesBytes<V>) {
-            const Words weight = weigh(d);
-            return Table::bits == 8 ? weight << 8 : weight + weight;
-        } else {
-            const V low = V::template lookup<Size>(low_, d);
-            if constexpr (Table::bits == 8)
-                return V::zip(V::set(0), low);
-            else
-                return V::zip(low + low, V::template lookup<Size>(high_, d));
-        }
+    FS_INLINE Words scaled(Weights w) const {
+        if constexpr (Table::bits == 8)
+            return V::zip(V::set(0), w);
+        else if constexpr (PermutesBytes<V>)
+            return V::zip(w.low + w.low, w.high);
+        else
+            return w + w;
     }
-    template <bool Partial> FS_INLINE Sums sum(Sums sums, V d, V kept) const {
-        if constexpr (PermutesBytes<V>) {
-            const V low = V::template lookup<Size>(low_, d);
-            sums = V::add_bytes(sums, Partial ? low & kept : low);
-            if (Table::bits == 8)
-                return sums;
-            const V high = V::template lookup<Size>(high_, d);
-            return V::add_bytes_128(sums, Partial ? high & kept : high);
+    template <bool Partial> FS_INLINE Sums sum(Sums sums, Weights w, V kept) const {
+        if constexpr (Table::bits == 8) {
+            return V::add_bytes(sums, Partial ? w & kept : w);
+        } else if constexpr (PermutesBytes<V>) {
+            sums = V::add_bytes(sums, Partial ? w.low & kept : w.low);
+            return V::add_bytes_128(sums, Partial ? w.high & kept : w.high);
         } else {
-            const Words weights = weigh(d);
-            return V::add_words(sums, Partial ? weights & V::zip(kept, kept) : weights);
+            return V::add_words(sums, Partial ? w & V::zip(kept, kept) : w);
         }
     }
     static FS_INLINE std::int32_t fitted(std::uint64_t sum, std::size_t n) {
@@ -116,6 +123,14 @@ template <class Table, class V, class Result, int Size> class TableMethod {
     }
 
   private:
+    FS_INLINE Words weigh(V d) const {
+        const V i = V::high_nibble(d), j = V::low_nibble(d);
+        const Words a = V::zip(V::lookup16(a_low_, i), V::lookup16(a_high_, i));
+        const Words b = V::zip(V::lookup16(b_low_, j), V::lookup16(b_high_, j));
+        const Words product = Words::mul_rounded(a, b);
+        return Table::bits == 8 ? Words::mul_rounded(product, Words::set(255)) : product;
+    }
+
     Table16 a_low_, a_high_, b_low_, b_high_;
     V last_;
     static constexpr int blocks = PermutesBytes<V> ? Size / 64 : 1;

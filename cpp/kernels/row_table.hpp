@@ -16,7 +16,7 @@ template <class Method, class V, int Entries> struct WeightTable {
 
     explicit FS_INLINE WeightTable(const Method &method) {
         for (int b = 0; b < Entries / 64; ++b)
-            weights[b] = method.scaled(method.clamp(V::counting(64 * b)));
+            weights[b] = method.scaled(method.weights(method.clamp(V::counting(64 * b))));
     }
 };
 template <class Method, class V> struct WeightTable<Method, V, 0> {

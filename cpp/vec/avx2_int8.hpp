@@ -58,6 +58,10 @@ struct I8Words {
         const __m256i zero = _mm256_setzero_si256();
         return {_mm256_avg_epu16(a.low, zero), _mm256_avg_epu16(a.high, zero)};
     }
+    static FS_INLINE I8Words load(const std::int16_t *p) {
+        const auto *vectors = reinterpret_cast<const __m256i *>(p);
+        return {_mm256_loadu_si256(vectors), _mm256_loadu_si256(vectors + 1)};
+    }
     FS_INLINE void store(std::int16_t *to) const {
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), low);
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + 16), high);

@@ -66,6 +66,9 @@ struct I8Words {
         const __m512i zero = _mm512_setzero_si512();
         return {_mm512_avg_epu16(a.low, zero), _mm512_avg_epu16(a.high, zero)};
     }
+    static FS_INLINE I8Words load(const std::int16_t *p) {
+        return {_mm512_loadu_si512(p), _mm512_loadu_si512(p + 32)};
+    }
     FS_INLINE void store(std::int16_t *to) const {
         _mm512_storeu_si512(to, low);
         _mm512_storeu_si512(to + 32, high);

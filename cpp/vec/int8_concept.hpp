@@ -14,7 +14,8 @@
 namespace fastsoftmax {
 
 template <class W>
-concept WordVector = requires(W a, W b, std::int16_t *to, std::size_t n, int k, std::int32_t two) {
+concept WordVector = requires(W a, W b, std::int16_t *to, const std::int16_t *from, std::size_t n,
+                              int k, std::int32_t two) {
     { W::set(k) } -> std::same_as<W>;
     { W::spread(two) } -> std::same_as<W>; // two equal words to all lanes; cheaper from memory
     { a + b } -> std::same_as<W>;
@@ -31,6 +32,7 @@ concept WordVector = requires(W a, W b, std::int16_t *to, std::size_t n, int k, 
     { W::min(a, b) } -> std::same_as<W>;           // unsigned
     { a.store(to) } -> std::same_as<void>;         // of bytes that went through ordered()
     { a.store_n(to, n) } -> std::same_as<void>;    // n <= lanes; touches nothing beyond n
+    { W::load(from) } -> std::same_as<W>;          // what store() wrote
 };
 
 template <class V>

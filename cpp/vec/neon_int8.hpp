@@ -47,6 +47,9 @@ struct I8Words {
     static FS_INLINE I8Words half(I8Words a) {
         return {vrshrq_n_u16(a.low, 1), vrshrq_n_u16(a.high, 1)};
     }
+    static FS_INLINE I8Words load(const std::int16_t *p) {
+        return {vreinterpretq_u16_s16(vld1q_s16(p)), vreinterpretq_u16_s16(vld1q_s16(p + 8))};
+    }
     FS_INLINE void store(std::int16_t *to) const {
         vst1q_s16(to, vreinterpretq_s16_u16(low));
         vst1q_s16(to + 8, vreinterpretq_s16_u16(high));

@@ -28,6 +28,9 @@ struct I8Words {
         return {static_cast<std::uint32_t>(a.v * factor >> 32)};
     }
     static FS_INLINE I8Words half(I8Words a) { return {(a.v + 1) >> 1}; }
+    static FS_INLINE I8Words load(const std::int16_t *p) {
+        return {static_cast<std::uint16_t>(*p)};
+    }
     FS_INLINE void store(std::int16_t *to) const { *to = static_cast<std::int16_t>(v); }
     FS_INLINE void store_n(std::int16_t *to, std::size_t n) const {
         if (n > 0)
