@@ -32,15 +32,15 @@ FS_INLINE int floor_ratio(int dividend, int z) {
 
 /// full / Z of `wide`, to which scores are doubled until B has 16 bits:
 ///
-///   p = (t + 1) >> 1, t = (s * r >> 32) >> shift, s = score << doublings, r = floor(R) + 1,
+///   p = (t + 1) >> 1, t = (s * r + 2^16 >> 32) >> shift, s = score << doublings, r = floor(R),
 ///   R = full * 2^(33 + shift) / (Z << doublings) < 2^33, shift >= 0 as small as Z allows
 ///
-/// full * s / Z + 1/2 is a multiple of 1 / (2 Z), so it is cut to the right integer as long as what
-/// s * r exceeds it by is less: s * (r - R) / 2^(33 + shift) < 2^doublings / (2 * (Z <<
-/// doublings)). Where shift is above 0, R is at least 2^17 * full / 2, so with s <= 65534 and
-/// doublings >= 1, as B <= 32767, r - R may be as large as 1 + 2^-15. It is 1 + 2^-17 at most: R
-/// comes from one division in float64, 2^-20 off, and one more rounding, so 2^-18 is added before
-/// it is cut.
+/// full * score / Z + 1/2 is a multiple of 1 / (2 Z), so it is cut to the right integer as long as
+/// s * r + 2^16 is at least s * R and exceeds it by less than 2^(32 + shift) / Z = R * 2^doublings
+/// / (2 * full). That is above 2^16, as R is above 2^16 * full (Z << doublings has no more than 17
+/// + shift bits) and doublings >= 1 (B <= 32767). So r may be at most R, which it is, and 1 + 2^-15
+/// below it, as s <= 65534. It is 1 + 2^-17 at most: R comes from one division in float64, 2^-20
+/// off, and one more rounding, so 2^-18 is taken off before it is cut.
 struct Reciprocal {
     std::int32_t high, low, above, shift; ///< bits 16-31, bits 0-15, -1 where bit 32 is set
 };
@@ -56,7 +56,7 @@ FS_INLINE Reciprocal reciprocal_of(std::int32_t z, int full, int doublings) {
     const float power = __builtin_bit_cast(float, (127 + 33 + shift - doublings) << 23);
     const double exact = static_cast<double>(full) * static_cast<double>(power) / z;
     const auto above = static_cast<std::int32_t>(exact * 0x1p-32);
-    const double rest = exact + (1 + 0x1p-18) - above * 0x1p32;
+    const double rest = exact - 0x1p-18 - above * 0x1p32;
     const auto high = static_cast<std::int32_t>(rest * 0x1p-16);
     return {high, static_cast<std::int32_t>(rest - high * 0x1p16), -above, shift};
 }

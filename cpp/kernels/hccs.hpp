@@ -5,8 +5,8 @@
 // of d, so the sum needs no scores. (s * q) >> 15 is the high half of (2 s) * q.
 //
 // `wide` rounds exactly: a product with a reciprocal of 33 bits, of which the high half is kept. It
-// takes 10 instructions for 32 elements (8 to bytes). An estimate in float32 and the remainder in
-// int32 took 12 for 16.
+// takes 10 instructions for a vector of words (8 to bytes). An estimate in float32 and the
+// remainder in int32 took 12 for half as many.
 //
 // Bound: the bits are those of the formulas, on every ISA. Edges: see int8_rows.hpp.
 #pragma once

@@ -75,11 +75,10 @@ struct I8Words {
 
   private:
     static FS_INLINE __m256i mul_high32(__m256i a, __m256i high, __m256i low) {
-        const __m256i part = _mm256_mullo_epi16(a, high);
-        const __m256i sum = _mm256_add_epi16(part, _mm256_mulhi_epu16(a, low));
-        const __m256i none = _mm256_cmpeq_epi16(_mm256_max_epu16(sum, part), sum); // -1: no carry
-        const __m256i more = _mm256_sub_epi16(_mm256_mulhi_epu16(a, high), _mm256_set1_epi16(-1));
-        return _mm256_add_epi16(more, none);
+        // half of the sum of the lower parts and 1: its highest bit is what they carry
+        const __m256i half =
+            _mm256_avg_epu16(_mm256_mullo_epi16(a, high), _mm256_mulhi_epu16(a, low));
+        return _mm256_add_epi16(_mm256_mulhi_epu16(a, high), _mm256_srli_epi16(half, 15));
     }
 };
 

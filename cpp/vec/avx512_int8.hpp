@@ -88,11 +88,10 @@ struct I8Words {
 
   private:
     static FS_INLINE __m512i mul_high32(__m512i a, __m512i high, __m512i low) {
-        const __m512i part = _mm512_mullo_epi16(a, high);
-        const __m512i sum = _mm512_add_epi16(part, _mm512_mulhi_epu16(a, low));
-        const __m512i top = _mm512_mulhi_epu16(a, high);
-        return _mm512_mask_sub_epi16(top, _mm512_cmplt_epu16_mask(sum, part), top,
-                                     _mm512_set1_epi16(-1));
+        // half of the sum of the lower parts and 1: its highest bit is what they carry
+        const __m512i half =
+            _mm512_avg_epu16(_mm512_mullo_epi16(a, high), _mm512_mulhi_epu16(a, low));
+        return _mm512_add_epi16(_mm512_mulhi_epu16(a, high), _mm512_srli_epi16(half, 15));
     }
 };
 

@@ -27,7 +27,7 @@ concept WordVector = requires(W a, W b, std::int16_t *to, const std::int16_t *fr
     { W::mul_low(a, b) } -> std::same_as<W>;
     { W::mul_high(a, b) } -> std::same_as<W>;      // unsigned: a * b / 2^16, cut
     { W::mul_rounded(a, b) } -> std::same_as<W>;   // signed: (a * b + 2^14) / 2^15, cut
-    { W::mul_high32(a, b, b) } -> std::same_as<W>; // unsigned: a * (2^16 b + c) / 2^32, cut
+    { W::mul_high32(a, b, b) } -> std::same_as<W>; // (a * (2^16 b + c) + 2^16) / 2^32, cut
     { W::half(a) } -> std::same_as<W>;             // unsigned: (a + 1) / 2, cut
     { W::min(a, b) } -> std::same_as<W>;           // unsigned
     { a.store(to) } -> std::same_as<void>;         // of bytes that went through ordered()

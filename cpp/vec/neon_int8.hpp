@@ -73,8 +73,9 @@ struct I8Words {
             vqrdmulhq_s16(vreinterpretq_s16_u16(a), vreinterpretq_s16_u16(b)));
     }
     static FS_INLINE uint16x8_t mul_high32(uint16x8_t a, uint16x8_t high, uint16x8_t low) {
-        const uint16x8_t part = vmulq_u16(a, high), sum = vaddq_u16(part, mul_high(a, low));
-        return vsubq_u16(mul_high(a, high), vcltq_u16(sum, part)); // less -1 where it carries
+        // half of the sum of the lower parts and 1: its highest bit is what they carry
+        const uint16x8_t half = vrhaddq_u16(vmulq_u16(a, high), mul_high(a, low));
+        return vsraq_n_u16(mul_high(a, high), half, 15);
     }
 };
 

@@ -25,7 +25,7 @@ struct I8Words {
     static FS_INLINE I8Words min(I8Words a, I8Words b) { return {a.v < b.v ? a.v : b.v}; }
     static FS_INLINE I8Words mul_high32(I8Words a, I8Words high, I8Words low) {
         const std::uint64_t factor = high.v << 16 | low.v;
-        return {static_cast<std::uint32_t>(a.v * factor >> 32)};
+        return {static_cast<std::uint32_t>((a.v * factor + 0x10000) >> 32)};
     }
     static FS_INLINE I8Words half(I8Words a) { return {(a.v + 1) >> 1}; }
     static FS_INLINE I8Words load(const std::int16_t *p) {

@@ -22,7 +22,8 @@ std::int64_t by_reciprocal(const Score &score, int full) {
         fastsoftmax::reciprocal_of(static_cast<std::int32_t>(score.z), full, doublings);
     const auto bits = [](std::int32_t word) { return static_cast<std::uint64_t>(word); };
     const std::uint64_t r = bits(-by.above) << 32 | bits(by.high) << 16 | bits(by.low);
-    const std::uint64_t t = (static_cast<std::uint64_t>(score.s) << doublings) * r >> 32;
+    const std::uint64_t s = static_cast<std::uint64_t>(score.s) << doublings;
+    const std::uint64_t t = (s * r + 0x10000) >> 32;
     return static_cast<std::int64_t>(((t >> by.shift) + 1) >> 1);
 }
 
