@@ -78,29 +78,33 @@ template <class T> class Job {
 
     void take(std::size_t begin, std::size_t end) {
         Scratch<T> scratch(heinsen_scratch_size(a_.d_k));
+        if (spans_ == 1)
+            return compute(begin, end - begin, 0, scratch.get());
         for (std::size_t piece = begin; piece < end; ++piece)
-            span(piece / spans_, piece % spans_, scratch.get());
+            compute(piece / spans_, 1, piece % spans_, scratch.get());
     }
 
-    void span(std::size_t h, std::size_t s, T *scratch) {
+    /// Span s of so many heads from h on.
+    void compute(std::size_t h, std::size_t heads, std::size_t s, T *scratch) {
         const auto at = [](auto *p, std::size_t offset) { return p ? p + offset : p; };
         const std::size_t keys = h * a_.n * a_.d_k, values = h * a_.n * a_.d_v;
         const std::size_t panels = heinsen_padded(a_.d_v) / heinsen_block;
         T *state = states_ + h * size_;
         T *weights = s == 0 ? state : copies_.data() + (h * (spans_ - 1) + s - 1) * begin_;
-        const HeinsenArguments<T> plain{
-            weights,
-            state + begin_,
-            scratch,
-            at(a_.q, keys),
-            at(a_.k, keys),
-            at(a_.v, values),
-            at(a_.y, values),
-            a_.n,
-            a_.d_k,
-            a_.d_v,
-            panels * s / spans_ * heinsen_block,
-            std::min(panels * (s + 1) / spans_ * heinsen_block, a_.d_v)};
+        const HeinsenArguments<T> plain{weights,
+                                        state + begin_,
+                                        scratch,
+                                        at(a_.q, keys),
+                                        at(a_.k, keys),
+                                        at(a_.v, values),
+                                        at(a_.y, values),
+                                        a_.n,
+                                        a_.d_k,
+                                        a_.d_v,
+                                        panels * s / spans_ * heinsen_block,
+                                        std::min(panels * (s + 1) / spans_ * heinsen_block, a_.d_v),
+                                        heads,
+                                        size_};
         if (a_.log_values)
             call(kernel_, HeinsenLogArguments<T>{plain, a_.log_output});
         else

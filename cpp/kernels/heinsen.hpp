@@ -46,7 +46,10 @@ template <class Variant, class V> class Heinsen {
     static constexpr double exact_bound = sizeof(T) == 4 ? 5e-6 : 1e-13;
     static constexpr const char *exact_bound_kind = "relative to weighted |v|, 1000 tokens";
 
-    static void run(const Arguments &a) {
+    static void run(const Arguments &all) { each_head(all, run_head); }
+
+  private:
+    static __attribute__((noinline)) void run_head(const Arguments &a) {
         HeinsenHead<V> head(a);
         if (a.n == 0 || !a.k)
             head.settle();
@@ -59,7 +62,6 @@ template <class Variant, class V> class Heinsen {
         }
     }
 
-  private:
     /// False, and nothing done, if these tokens must not go together.
     static FS_INLINE bool take_chunk(HeinsenHead<V> &head, std::size_t t, std::size_t n) {
         const Arguments &a = head.a;

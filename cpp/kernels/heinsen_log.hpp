@@ -34,7 +34,10 @@ template <class Variant, class V> class HeinsenLog {
     static constexpr double exact_bound = sizeof(T) == 4 ? 5e-6 : 1e-13;
     static constexpr const char *exact_bound_kind = "relative to y, 1000 tokens";
 
-    static void run(const Arguments &a) {
+    static void run(const Arguments &all) { each_head(all, run_head); }
+
+  private:
+    static void run_head(const Arguments &a) {
         const std::size_t rows = heinsen_padded(a.d_k);
         T *w = a.scratch, *p = w + rows, *space = p + rows, *over_z = a.weights + 2 * rows + side;
         Weights weights(a.weights, space + rows, a.d_k);
@@ -77,7 +80,6 @@ template <class Variant, class V> class HeinsenLog {
         }
     }
 
-  private:
     static FS_INLINE V finite(V x) { return heinsen_finite(x, heinsen_lowest<T> / 16); }
 
     static FS_INLINE void add(const Arguments &a, std::size_t t, std::size_t j, T *M, T *S,
