@@ -6,8 +6,8 @@
 // folded together, and their quotients are one loop that the compiler turns into vectors. Short
 // rows go in groups of 64, or 16 rows' work would be done before their chain is (15 % at 64
 // columns); long ones in groups of 16, to stay in the L1 cache. A row is read in three of the
-// phases. d is computed again rather than kept, which costs less than a store and a load where rows
-// are in cache; and so are weights, but where they cost more than that and rows are short.
+// phases; d is computed again rather than kept, which costs less than a store and a load where rows
+// are in cache. Of weights int8_kept.hpp decides.
 //
 // Method says what a weight is: clamp(d), weights(d), sum(weights), scaled(weights), quotients from
 // the sums, normalise(scaled). Its arithmetic is exact, so bits depend neither on the ISA nor on
@@ -17,6 +17,7 @@
 // are cleared; a row without any other position has Z = 0 and gives 0. Sums are taken in blocks of
 // 65536 elements, whose words fit 32 bits.
 #pragma once
+#include "kernels/int8_kept.hpp"
 #include "kernels/row_scalars.hpp"
 #include "kernels/row_table.hpp"
 #include "kernels/row_vectors.hpp"
@@ -33,16 +34,8 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     using Sums = typename V::Sums;
     using Out = typename Method::Out;
     using Weights = typename Method::Weights;
-    using Kept = typename Method::Kept;
+    using Keep = KeptWeights<Method, V, Chunks, Masked, group>;
     static constexpr bool words = sizeof(Out) == 2;
-    static constexpr bool keeps =
-        Method::keeps && V::lanes > 1 && (Chunks >= 0 || sizeof(Kept) <= sizeof(Out));
-    static constexpr std::size_t vectors = Chunks + 1; // of a short row, at most
-    /// Whether weights of a vector of this kind are kept. Where that is in the row of results, the
-    /// last vector would meet results of the one before.
-    template <class Kind>
-    static constexpr bool kept =
-        keeps && (Chunks >= 0 || std::is_same_v<Kind, typename Vectors::Whole>);
 
   public:
     static void run(const Int8Arguments &a, const Method &method) {
@@ -121,17 +114,19 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
             const std::size_t i = b + static_cast<std::size_t>(g);
             const std::int8_t *row = x_[i];
             const V m = V::spread(maximum_[i]);
+            Out *const y = row_of_y(i);
             sums[g] = V::no_sums();
             Vectors::each(begin, n, [&](std::size_t at, auto count) __attribute__((always_inline)) {
                 using Kind = decltype(count);
-                constexpr bool partial = Vectors::template partial<Kind>, ordered = keeps && words;
+                constexpr bool partial = Vectors::template partial<Kind>,
+                               ordered = Keep::any && words;
                 const V d = method_.clamp(m - Vectors::load(row + at, count));
                 const Weights w = method_.weights(ordered ? V::ordered(d) : d);
                 V k = d;
                 if constexpr (partial)
                     k = Vectors::counted(mask(i, at), count);
-                if constexpr (kept<Kind>)
-                    keep(w, place(i, at));
+                if constexpr (Keep::template of<Kind>)
+                    kept_.keep(w, i, at, y, a_.n);
                 sums[g] = method_.template sum<partial>(sums[g], w, ordered ? V::ordered(k) : k);
             });
         }
@@ -140,14 +135,15 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
 
     FS_INLINE void write(std::size_t i) {
         const auto scale = method_.scale(prepared_[i / 16], OneRow<V>{i % 16});
+        Out *const y = row_of_y(i);
         if constexpr (Entries > 0) {
             const RowTable<Method, V, Entries> table(table_, method_, scale);
-            write(i, [&](std::size_t at, auto n) __attribute__((always_inline)) {
+            write(i, y, [&](std::size_t at, auto n) __attribute__((always_inline)) {
                 return table.result(distances(i, at, n));
             });
         } else {
-            write(i, [&](std::size_t at, auto n) __attribute__((always_inline)) {
-                const Words p = method_.normalise(method_.scaled(weights(i, at, n)), scale);
+            write(i, y, [&](std::size_t at, auto n) __attribute__((always_inline)) {
+                const Words p = method_.normalise(method_.scaled(weights(i, at, n, y)), scale);
                 if constexpr (words)
                     return p;
                 else
@@ -157,8 +153,7 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     }
 
     /// Writes result(offset, kind of vector).
-    template <class F> FS_INLINE void write(std::size_t i, const F &result) {
-        Out *const y = row_of_y(i);
+    template <class F> FS_INLINE void write(std::size_t i, Out *y, const F &result) {
         Vectors::each(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
             auto p = result(at, n);
             if constexpr (Masked && words) {
@@ -170,35 +165,22 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
             Vectors::store(p, y + at, n);
         });
     }
+    /// Beyond the last row it is repeated.
     FS_INLINE Out *row_of_y(std::size_t i) const {
-        return static_cast<Out *>(a_.y) + static_cast<std::ptrdiff_t>(first_ + i) * a_.y_stride;
+        const std::size_t row = first_ + (i < rows_ ? i : rows_ - 1);
+        return static_cast<Out *>(a_.y) + static_cast<std::ptrdiff_t>(row) * a_.y_stride;
     }
     /// d, as results want it.
     template <class Kind> FS_INLINE V distances(std::size_t i, std::size_t at, Kind n) const {
         const V d = method_.clamp(V::spread(maximum_[i]) - Vectors::load(x_[i] + at, n));
         return words ? V::ordered(d) : d;
     }
-    template <class Kind> FS_INLINE Weights weights(std::size_t i, std::size_t at, Kind n) {
-        if constexpr (kept<Kind>)
-            return again(place(i, at));
+    template <class Kind> FS_INLINE Weights weights(std::size_t i, std::size_t at, Kind n, Out *y) {
+        if constexpr (Keep::template of<Kind>)
+            return kept_.get(i, at, y, a_.n);
         else
             return method_.weights(distances(i, at, n));
     }
-
-    /// Where the weights of row i from `at` on are kept: short rows have room here, others at the
-    /// end of the row of results. Beyond the last row it is repeated.
-    FS_INLINE Kept *place(std::size_t i, std::size_t at) {
-        if constexpr (Chunks >= 0)
-            return kept_ + (i * vectors + (at + V::lanes - 1) / V::lanes) * V::lanes;
-        else
-            return reinterpret_cast<Kept *>(row_of_y(i < rows_ ? i : rows_ - 1) + a_.n) - a_.n + at;
-    }
-    // not as members of an array: GCC copies a pair of vectors by words
-    static FS_INLINE void keep(Weights w, Kept *to) { w.store(to); }
-    static FS_INLINE V again(const std::uint8_t *from) {
-        return V::load(reinterpret_cast<const std::int8_t *>(from));
-    }
-    static FS_INLINE Words again(const std::int16_t *from) { return Words::load(from); }
 
     const Int8Arguments &a_;
     const Method &method_;
@@ -208,7 +190,7 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     // beyond the last row they are read, but count for nothing
     alignas(64) std::int32_t maximum_[group], total_[group] = {}, count_[group] = {};
     typename Method::Prepared prepared_[group / 16];
-    alignas(64) Kept kept_[keeps && Chunks >= 0 ? group * vectors * V::lanes : 1];
+    Keep kept_;
 };
 
 } // namespace fastsoftmax
