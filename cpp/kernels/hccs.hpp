@@ -78,7 +78,8 @@ template <class Mode, class V, class Result> class HccsMethod {
                 to.low[i] = in_both_halves(by.low);
                 to.above[i] =
                     full == 255 ? in_both_halves(rounding_factor(by.shift + 1)) : by.above;
-                to.shift[i] = in_both_halves(by.shift);
+                if constexpr (full != 255)
+                    to.shift[i] = in_both_halves(by.shift);
             } else {
                 to.q[i] = in_both_halves(Mode::quotient(z[i]));
             }
@@ -86,10 +87,12 @@ template <class Mode, class V, class Result> class HccsMethod {
     }
     template <class Row> FS_INLINE Scale scale(const Prepared &from, Row row) const {
         const Words q = row.words(from.q);
-        if constexpr (nearest)
-            return {q, row.words(from.low), row.words(from.above), row.count(from.shift)};
+        if constexpr (!nearest)
+            return {q, q, q, decltype(Scale::shift){}};
+        else if constexpr (full == 255)
+            return {q, row.words(from.low), row.words(from.above), decltype(Scale::shift){}};
         else
-            return {q, q, q, Words::count(0)};
+            return {q, row.words(from.low), row.words(from.above), row.count(from.shift)};
     }
     FS_INLINE Words normalise(Words s, const Scale &by) const {
         if constexpr (scaling == HccsScaling::low_half)

@@ -108,11 +108,15 @@ template <class Table, class V, class Result, int Size> class TableMethod {
             to.q[i] = in_both_halves(by.q);
             // bytes: the shift is 6 at least, as the largest weight is in every sum
             to.round[i] = in_both_halves(full == 255 ? rounding_factor(by.shift) : by.round);
-            to.shift[i] = in_both_halves(by.shift);
+            if constexpr (full != 255)
+                to.shift[i] = in_both_halves(by.shift);
         }
     }
     template <class Row> FS_INLINE Scale scale(const Prepared &from, Row row) const {
-        return {row.words(from.q), row.words(from.round), row.count(from.shift)};
+        if constexpr (full == 255)
+            return {row.words(from.q), row.words(from.round), decltype(Scale::shift){}};
+        else
+            return {row.words(from.q), row.words(from.round), row.count(from.shift)};
     }
     FS_INLINE Words normalise(Words scaled, const Scale &by) const {
         const Words product = Words::mul_high(scaled, by.q);
