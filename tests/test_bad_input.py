@@ -1,5 +1,6 @@
 """What is refused, in words that name the remedy; nothing is written before all checks pass."""
 
+import warnings
 from typing import Any
 
 import fastsoftmax as fs
@@ -174,6 +175,23 @@ def test_nothing_is_written_before_the_checks(logits: np.ndarray) -> None:
         with pytest.raises(ValueError, match=r"nonsense|out of range"):
             ONLINE(held, out=held, **{name: value})
         assert np.array_equal(held, logits)
+
+
+def test_out_that_changes_its_shape_when_it_warns() -> None:
+    """A warning runs Python: what was read before it may no longer hold."""
+    memory = np.zeros(64, dtype=np.float32)
+    out = np.broadcast_arrays(memory[:6], np.empty((1, 6), np.float32))[0]  # warns when written
+
+    def reshape(*_: object, **__: object) -> None:
+        out.shape = (6,)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = reshape
+        with pytest.raises(ValueError, match="out has shape"):
+            ONLINE(np.zeros((6, 4), np.float32), out=out)
+    assert out.shape == (6,), "no warning came"
+    assert not memory.any()
 
 
 def test_what_is_accepted() -> None:

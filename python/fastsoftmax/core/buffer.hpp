@@ -45,13 +45,14 @@ class Buffer {
         if (!PyArray_CheckExact(object.ptr()))
             return;
         PyArrayObject *const array = array_of(object);
-        const int dimensions = PyArray_NDIM(array);
-        if (dimensions > most_dimensions || !PyArray_ISNOTSWAPPED(array))
-            return;
+        // first, as it may warn: that runs Python, which may give the array another shape
         if (writable && PyArray_FailUnlessWriteable(array, "array") != 0) {
             PyErr_Clear();
             return;
         }
+        const int dimensions = PyArray_NDIM(array);
+        if (dimensions > most_dimensions || !PyArray_ISNOTSWAPPED(array))
+            return;
         data_ = PyArray_DATA(array);
         dimensions_ = static_cast<std::size_t>(dimensions);
         item_ = PyArray_ITEMSIZE(array);
@@ -67,6 +68,9 @@ class Buffer {
             elements_ *= shape_[i];
         }
     }
+
+    Buffer(const Buffer &) = delete; // shape() and strides() point into it
+    Buffer &operator=(const Buffer &) = delete;
 
     Element element() const { return element_; }
     bool is_float() const { return element_ == Element::float32 || element_ == Element::float64; }
