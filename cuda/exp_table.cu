@@ -32,7 +32,7 @@ int launch_exp_table(const Int8Arguments &a, ExpTable which, const ExpFactors &f
                      const ExpFactors *all_factors) {
     const int bits = which == ExpTable::u8 ? byte_table::u8::bits : byte_table::u16::bits;
     const ExpTableParameters parameters{factors, all_factors, bits,
-                                        halvings_of(static_cast<std::size_t>(a.n))};
+                                        halvings_of(static_cast<std::size_t>(a.n), bits)};
     Int8Launch launch(a);
     return a.bytes ? launch.run<ExpTableMethod<std::uint8_t>>(parameters)
                    : launch.run<ExpTableMethod<std::int16_t>>(parameters);

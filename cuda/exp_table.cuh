@@ -25,7 +25,7 @@ struct ExpTableParameters {
     ExpFactors factors;
     const ExpFactors *all;
     int bits;     ///< of an entry: 8 or 15
-    int halvings; ///< of the sum: halvings_of(n)
+    int halvings; ///< of the sum: halvings_of(n, bits)
 };
 
 template <class Result> class ExpTableMethod {
@@ -89,7 +89,7 @@ template <class Result> class ExpTableMethod {
         FS_DEVICE unsigned total(const ExpTableMethod &method, unsigned, std::uint64_t sum,
                                  std::int64_t, std::int64_t others) const {
             sum -= static_cast<std::uint64_t>(others) * entry(m_, 64);
-            return max(static_cast<unsigned>(sum >> method.halvings_), 1u);
+            return max(static_cast<unsigned>(halved(sum, method.halvings_)), 1u);
         }
         FS_DEVICE void scale_by(const Scale &scale, unsigned) {
             q_ = scale.packed & 0xffff;

@@ -54,6 +54,19 @@ def test_long_rows(int8_kernel: fs.Kernel) -> None:
         np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("n", [65537, 131073, 1 << 18])
+def test_one_logit_outweighs_a_long_row(int8_kernel: fs.Kernel, n: int) -> None:
+    """What a sum loses to fit must not let a probability pass 1."""
+    x = np.full((1, n), -128, dtype=np.int8)
+    x[0, n // 2] = 127
+    for dtype, full in RESULTS.items():
+        got = fs.int8.softmax(
+            x, 1.0, table=int8_kernel.variant, out_dtype=dtype, isa=int8_kernel.isa
+        )
+        assert full * 0.9998 - 1 < got[0, n // 2] <= full
+        assert np.count_nonzero(got) == 1
+
+
 def test_any_layout_gives_the_same() -> None:
     """Axis, strides, broadcast masks, out= and threads don't matter."""
     x = logits((3, 4, 5, 70), 7)

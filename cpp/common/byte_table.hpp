@@ -9,8 +9,9 @@
 // A product of two tables of sixteen, which every byte shuffle takes, is the definition on every
 // ISA, so all bits agree; where wider permutes exist the table is built from it once. Entries are
 // within 1.5 units of exp(-scale d) * 32767. p is within 1 unit (full 255) or 3 (full
-// 32767: q has 15 bits) of full * e / Z. Sums of rows above 65536 elements lose their lowest bits,
-// to fit 31.
+// 32767: q has 15 bits) of full * e / Z. Where a row has more than 65536 elements (u16) or 2^23
+// (u8) Z is halved until it fits 31 bits, upwards: relative to Z that is less than 2^halvings /
+// 2^bits.
 #pragma once
 #include "common/config.hpp"
 #include "common/variant_info.hpp"
@@ -37,12 +38,17 @@ template <int EntryBits, int Full> FS_INLINE RowScale row_scale(std::int32_t tot
     return {k < 0 ? 2 * q : q, round, shift};
 }
 
-/// How often the sum of a row of n weights, 15 bits each, is halved to fit 31 bits.
-FS_INLINE int halvings_of(std::size_t n) {
+/// How often the sum of a row of n weights of so many bits is halved to fit 31 bits.
+FS_INLINE int halvings_of(std::size_t n, int bits) {
     int halvings = 0;
-    while ((std::size_t{65536} << halvings) < n)
+    while ((std::size_t{1} << (31 - bits) << halvings) < n)
         ++halvings;
     return halvings;
+}
+
+/// The sum halved, upwards: cut, it could be less than its largest weight, and p above full.
+FS_INLINE std::uint64_t halved(std::uint64_t sum, int halvings) {
+    return (sum + ((std::uint64_t{1} << halvings) - 1)) >> halvings;
 }
 
 namespace byte_table {

@@ -98,11 +98,11 @@ template <class Table, class V, class Result, int Size> class TableMethod {
         }
     }
     static FS_INLINE std::int32_t fitted(std::uint64_t sum, std::size_t n) {
-        return static_cast<std::int32_t>(sum >> halvings_of(n));
+        return static_cast<std::int32_t>(halved(sum, halvings_of(n, Table::bits)));
     }
     FS_INLINE void prepare(std::size_t n, const std::int32_t *sums, const std::int32_t *, bool,
                            Prepared &to) const {
-        const int halvings = halvings_of(n);
+        const int halvings = halvings_of(n, Table::bits);
         for (int i = 0; i < 16; ++i) {
             const RowScale by = row_scale<Table::bits, full>(sums[i] > 1 ? sums[i] : 1, halvings);
             to.q[i] = in_both_halves(by.q);

@@ -61,8 +61,9 @@ def int8_softmax(
     """Softmax by the table; `bits` 8 or 15, `full` 255 or 32767."""
     keep = np.broadcast_to(True if mask is None else mask, x.shape)
     e = np.where(keep, table(scale, bits)[distances(x, keep)], 0)
-    halvings = max(0, int(np.ceil(np.log2(max(x.shape[-1], 1) / 65536))))
-    z = np.maximum(e.sum(axis=-1, keepdims=True) >> halvings, 1).astype(np.float32)
+    halvings = max(0, int(np.ceil(np.log2(max(x.shape[-1], 1) / (1 << (31 - bits))))))
+    halved = -(-e.sum(axis=-1, keepdims=True) >> halvings)  # upwards
+    z = np.maximum(halved, 1).astype(np.float32)
     fraction, exponent = np.frexp(z)
     extra = 7 if full == 255 else 0
     k = exponent.astype(np.int64) - 1 + halvings + extra - bits

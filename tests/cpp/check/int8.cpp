@@ -190,6 +190,14 @@ void check_int8(std::size_t rows, Report &report) {
     }
     for (const std::size_t n : {5000, 20000, 65536, 65537, 70001, 200000})
         check_batch(batch(g, n), g, variants, report);
+    // one weight outweighs all others: what is halved in between must not be less than it
+    for (const std::size_t n : {65537, 131073}) {
+        Batch b{1, n, static_cast<std::ptrdiff_t>(n), 0, {}, {}, false};
+        b.x.assign(1 + n, -128);
+        b.x[1 + n / 2] = 127;
+        for (int turn = 0; turn < 4; ++turn) // each with results of a kind that is drawn
+            check_batch(b, g, variants, report);
+    }
 }
 
 } // namespace check

@@ -64,9 +64,10 @@ inline std::vector<int> table_row(bool words, const std::vector<int> &d,
     if (z == 0) // nothing is left in the row
         return p;
     int halvings = 0;
-    while ((std::size_t{65536} << halvings) < d.size())
+    const std::size_t most = words ? 65536 : 1 << 23;
+    while ((most << halvings) < d.size())
         ++halvings;
-    const float total = static_cast<float>(z >> halvings);
+    const float total = static_cast<float>((z + (1 << halvings) - 1) >> halvings);
     int exponent = 0;
     const float mantissa = 2 * std::frexp(total, &exponent); // in [1, 2)
     const int extra = a.bytes ? 7 : 0, full = a.bytes ? 255 : 32767, bits = words ? 15 : 8;
