@@ -66,6 +66,8 @@ def installable() -> str:
     for module in ("pip", "scikit_build_core", "nanobind"):
         if importlib.util.find_spec(module) is None:
             return f"{module} isn't installed: pip install '.[test]'"
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        return "NumPy 2 isn't installed, which building takes"
     if shutil.which("cmake") is None and importlib.util.find_spec("cmake") is None:
         return "there is no cmake"
     absent = [name for name in NEEDED if not (ROOT / name).exists()]
