@@ -49,6 +49,7 @@ template <class Variant, class V> class Heinsen {
     static void run(const Arguments &all) { each_head(all, run_head); }
 
   private:
+    // not inlined: one copy for a single head and for several
     static __attribute__((noinline)) void run_head(const Arguments &a) {
         HeinsenHead<V> head(a);
         if (a.n == 0 || !a.k)

@@ -79,7 +79,7 @@ template <class Arguments, class F> FS_INLINE void each_head(const Arguments &al
     if (all.heads == 1)
         return f(all);
     Arguments a = all;
-    const auto move = [](auto *&array, std::size_t elements) {
+    const auto move = [](auto *&array, std::size_t elements) __attribute__((always_inline)) {
         if (array)
             array += elements;
     };

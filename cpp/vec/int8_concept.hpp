@@ -30,7 +30,7 @@ concept WordVector = requires(W a, W b, std::int16_t *to, const std::int16_t *fr
     { W::mul_high32(a, b, b) } -> std::same_as<W>; // (a * (2^16 b + c) + 2^16) / 2^32, cut
     { W::half(a) } -> std::same_as<W>;             // unsigned: (a + 1) / 2, cut
     { W::min(a, b) } -> std::same_as<W>;           // unsigned
-    { a.store(to) } -> std::same_as<void>;         // of bytes that went through ordered()
+    { a.store(to) } -> std::same_as<void>;         // in order if bytes went through ordered()
     { a.store_n(to, n) } -> std::same_as<void>;    // n <= lanes; touches nothing beyond n
     { W::load(from) } -> std::same_as<W>;          // what store() wrote
 };

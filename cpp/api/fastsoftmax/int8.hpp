@@ -5,7 +5,7 @@
 //   fastsoftmax::int8::softmax<std::uint8_t>(x, y, rows, columns, scale);      // table "u8"
 //
 // Same bits on every instruction set and for every number of threads. Errors as in fastsoftmax.hpp;
-// nothing is written then.
+// nothing is written then. y must not overlap x or the mask.
 #pragma once
 #include "fastsoftmax.hpp"
 #include <cstdint>
