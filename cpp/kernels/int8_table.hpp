@@ -87,7 +87,7 @@ template <class Table, class V, class Result, int Size> class TableMethod {
         else
             return w + w;
     }
-    template <bool Partial> FS_INLINE Sums sum(Sums sums, Weights w, V kept) const {
+    template <bool Partial> FS_INLINE Sums sum(Sums sums, const Weights &w, V kept) const {
         if constexpr (Table::bits == 8) {
             return V::add_bytes(sums, Partial ? w & kept : w);
         } else if constexpr (PermutesBytes<V>) {
