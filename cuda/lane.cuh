@@ -1,9 +1,7 @@
 // The vector type of a GPU thread: one lane, with fused multiply-add (vec/concept.hpp).
 //
-// As vec/scalar.hpp, but for two things. NaN: what a GPU computes is 0x7fffffff, not 0x7fc00000,
-// and adding an exponent to those bits as an integer gives the largest finite number. So
-// shift_exponent multiplies, which NaN survives, for one operation more; the host build shows NaN
-// as a device has it. And a kernel is no instruction set's object: nothing here need be hidden.
+// As vec/scalar.hpp, but that a kernel is no instruction set's object: nothing here need be hidden.
+// NaN that a GPU computes is 0x7fffffff, not 0x7fc00000; the host build shows it so.
 #pragma once
 #include "compat.cuh"
 
@@ -51,11 +49,8 @@ template <class T> struct Lane {
     static FS_INLINE Lane zero_where_le(Lane h, Lane a, Lane edge) {
         return {a.v <= edge.v ? T(0) : h.v};
     }
-    /// k >= -126 (float64: -1022)
-    static FS_INLINE Lane shift_exponent(Lane a, Lane t) {
-        constexpr auto one = __builtin_bit_cast(Bits, T(1));
-        const Bits k = __builtin_bit_cast(Bits, t.v) << mantissa;
-        return a * Lane{__builtin_bit_cast(T, one + k)};
+    static FS_INLINE Lane power_of_two(Lane t) {
+        return {__builtin_bit_cast(T, __builtin_bit_cast(Bits, t.v) << mantissa)};
     }
     static FS_INLINE Lane lowest_where_le(Lane h, Lane a, Lane edge) {
         return {a.v <= edge.v ? -static_cast<T>(__builtin_inf()) : h.v};

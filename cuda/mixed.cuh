@@ -23,19 +23,19 @@
 
 namespace fastsoftmax::cuda {
 
-/// Coefficient I of the polynomial of 2^f, from that of e^r.
+/// Coefficient I of half the polynomial of 2^f, from that of e^r.
 template <int Degree, int I> FS_INLINE constexpr double power_coefficient() {
-    double c = ExpPolynomial<Degree>::c[I];
+    double c = 0.5 * ExpPolynomial<Degree>::c[I];
     for (int i = 0; i < I; ++i)
         c *= 0.69314718055994531;
     return c;
 }
-template <int Degree, int I = 0, class V> FS_INLINE V power_polynomial(V f) {
+template <int Degree, int I = 0, class V> FS_INLINE V half_power_polynomial(V f) {
     constexpr double coefficient = power_coefficient<Degree, I>();
     if constexpr (I == Degree)
         return V::set(coefficient);
     else
-        return V::fma(power_polynomial<Degree, I + 1>(f), f, V::set(coefficient));
+        return V::fma(half_power_polynomial<Degree, I + 1>(f), f, V::set(coefficient));
 }
 
 template <class V, int Eighths> class MixedWeight {
@@ -55,9 +55,9 @@ template <class V, int Eighths> class MixedWeight {
     FS_DEVICE V operator()(V x, int e) const {
         if (e % 8 >= Eighths)
             return (*this)(x);
-        const V t = power(x), magic = V::set(ExpConstants<float>::magic), shifted = t + magic;
-        const V p = power_polynomial<4>(t - (shifted - magic));
-        return V::zero_where_le(V::shift_exponent(p, shifted), t, V::set(-126.0));
+        const V t = power(x), magic = exponent_magic<V>(), shifted = t + magic;
+        const V half = half_power_polynomial<4>(t - (shifted - magic));
+        return V::zero_where_le(half * V::power_of_two(shifted), t, V::set(-126.0));
     }
     static constexpr float limit() { return ExpConstants<float>::limit(true); }
 };

@@ -12,6 +12,9 @@
 // subtract m first (Shifted): x - m is exact there, by Sterbenz' lemma, for every x that keeps a
 // weight, and k stays small enough for the reduction.
 //
+// 2^(k - n) is made of bits and multiplied by p. Adding k - n to the exponent of p as an integer
+// would save nothing and turn NaN with a payload into numbers.
+//
 // Edges: x - m <= `lowest` gives 0, so no result is ever denormal; -inf gives 0; NaN stays NaN.
 // Error of the polynomial with its roundings, relative: degree 6 in float 6.3e-8, degree 11 in
 // double 2e-16; tests/cpp/weight_sweep.cpp measures the weight over every float. Operations: 8 + 2
@@ -27,7 +30,8 @@ namespace fastsoftmax {
 template <class T> struct ExpConstants;
 
 template <> struct ExpConstants<float> {
-    static constexpr float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer
+    static constexpr float magic = 12582912.0f;     // 1.5 * 2^23: adding it rounds to an integer
+    static constexpr float one_above_bias = 128.0f; // even, so that ties round as without it
     static constexpr float ln2_high = 0.693359375f;
     static constexpr float ln2_low = -2.12194440e-4f;
     static constexpr float lowest = -87.25f; // e^-87.25 is the last quarter above the denormals
@@ -37,6 +41,7 @@ template <> struct ExpConstants<float> {
 
 template <> struct ExpConstants<double> {
     static constexpr double magic = 6755399441055744.0; // 1.5 * 2^52
+    static constexpr double one_above_bias = 1024.0;
     static constexpr double ln2_high =
         0x1.62e42feep-1; // 21 zero bits at the end: k * ln2_high is exact
     static constexpr double ln2_low = 0x1.a39ef35793c76p-33;
@@ -83,13 +88,20 @@ template <> struct ExpPolynomial<11> { // 7.69e-18
                                    2.5110038296727243e-8};
 };
 
-/// p(r) by Horner's rule, coefficient I upwards.
-template <int Degree, int I = 0, class V> FS_INLINE V exp_polynomial(V r) {
-    constexpr double coefficient = ExpPolynomial<Degree>::c[I];
+/// p(r) / 2 by Horner's rule, coefficient I upwards. The half is exact.
+template <int Degree, int I = 0, class V> FS_INLINE V half_exp_polynomial(V r) {
+    constexpr double coefficient = 0.5 * ExpPolynomial<Degree>::c[I];
     if constexpr (I == Degree)
         return V::set(coefficient);
     else
-        return V::fma(exp_polynomial<Degree, I + 1>(r), r, V::set(coefficient));
+        return V::fma(half_exp_polynomial<Degree, I + 1>(r), r, V::set(coefficient));
+}
+
+/// Added to a number k that it rounds to an integer, it leaves what power_of_two makes 2^(k + 1)
+/// of.
+template <class V> FS_INLINE V exponent_magic() {
+    using C = ExpConstants<typename V::scalar>;
+    return V::set(C::magic + C::one_above_bias);
 }
 
 /// n = floor(m * log2 e), or one less where that is an integer: both serve.
@@ -105,7 +117,7 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
 
   public:
     FS_INLINE explicit ExpWeight(V m)
-        : magic_(V::set(C::magic)), lowest_(V::set(C::lowest)), shift_(m) {
+        : magic_(exponent_magic<V>()), lowest_(V::set(C::lowest)), shift_(m) {
         if constexpr (!Shifted) {
             magic_ = magic_ - exp_floor(m);
             lowest_ = m + lowest_;
@@ -117,8 +129,8 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
         if constexpr (Shifted)
             x = x - shift_;
         const V t = V::fma(x, V::set(1.4426950408889634), magic_);
-        const V p = exp_polynomial<Degree>(reduced(x, t - magic_));
-        return V::zero_where_le(V::shift_exponent(p, t), x, lowest_);
+        const V half = half_exp_polynomial<Degree>(reduced(x, t - magic_));
+        return V::zero_where_le(half * V::power_of_two(t), x, lowest_);
     }
 
     /// From here on m is subtracted first.

@@ -85,9 +85,9 @@ template <class V> class StripState {
     }
     /// 2^k, k <= 0; 0 where that is no normal number, 1 for k > 0: the sum so far is 0 then.
     static FS_INLINE V power_of_two(V k) {
-        constexpr double none = sizeof(T) == 4 ? -127 : -1023;
+        constexpr T none = 1 - ExpConstants<T>::one_above_bias;
         const V known = V::min(V::max(k, V::set(none)), V::set(0.0));
-        return V::shift_exponent(V::set(1.0), known + V::set(ExpConstants<T>::magic));
+        return V::power_of_two(known + V::set(ExpConstants<T>::magic - none));
     }
 };
 

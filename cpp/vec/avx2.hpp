@@ -47,9 +47,8 @@ struct F32 {
     static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
         return {_mm256_andnot_ps(_mm256_cmp_ps(a.v, edge.v, _CMP_LE_OQ), h.v)};
     }
-    static FS_INLINE F32 shift_exponent(F32 a, F32 t) {
-        const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(t.v), 23);
-        return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), k))};
+    static FS_INLINE F32 power_of_two(F32 t) {
+        return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(t.v), 23))};
     }
     static FS_INLINE float reduce_max(F32 a) {
         __m128 r = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -170,9 +169,8 @@ struct F64 {
     static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
         return {_mm256_andnot_pd(_mm256_cmp_pd(a.v, edge.v, _CMP_LE_OQ), h.v)};
     }
-    static FS_INLINE F64 shift_exponent(F64 a, F64 t) {
-        const __m256i k = _mm256_slli_epi64(_mm256_castpd_si256(t.v), 52);
-        return {_mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a.v), k))};
+    static FS_INLINE F64 power_of_two(F64 t) {
+        return {_mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(t.v), 52))};
     }
     static FS_INLINE double reduce_max(F64 a) {
         const __m128d r = _mm_max_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));

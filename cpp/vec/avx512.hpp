@@ -46,9 +46,8 @@ struct F32 {
     static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
         return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
     }
-    static FS_INLINE F32 shift_exponent(F32 a, F32 t) {
-        const __m512i k = _mm512_slli_epi32(_mm512_castps_si512(t.v), 23);
-        return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), k))};
+    static FS_INLINE F32 power_of_two(F32 t) {
+        return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(t.v), 23))};
     }
     static FS_INLINE float reduce_max(F32 a) { return _mm512_reduce_max_ps(a.v); }
     static FS_INLINE double reduce_add(F32 a) {
@@ -178,9 +177,8 @@ struct F64 {
     static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
         return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.v, edge.v, _CMP_NLE_UQ), h.v)};
     }
-    static FS_INLINE F64 shift_exponent(F64 a, F64 t) {
-        const __m512i k = _mm512_slli_epi64(_mm512_castpd_si512(t.v), 52);
-        return {_mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a.v), k))};
+    static FS_INLINE F64 power_of_two(F64 t) {
+        return {_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(t.v), 52))};
     }
     static FS_INLINE double reduce_max(F64 a) { return _mm512_reduce_max_pd(a.v); }
     static FS_INLINE double reduce_add(F64 a) { return _mm512_reduce_add_pd(a.v); }

@@ -40,7 +40,7 @@ concept Vector = requires(V a, V b, const typename V::scalar *from, typename V::
     { V::greater(a, b) } -> std::same_as<V>;             // a > b ? 1 : 0
     { V::greater_mask(a, b) } -> std::same_as<unsigned>; // bit i: a > b in lane i
     { V::zero_where_le(a, b, b) } -> std::same_as<V>;    // b <= edge ? 0 : a
-    { V::shift_exponent(a, b) } -> std::same_as<V>;      // a * 2^k, k the low mantissa bits of b
+    { V::power_of_two(a) } -> std::same_as<V>;           // its exponent: the low mantissa bits of a
     { V::reduce_max(a) } -> std::same_as<typename V::scalar>;
     { V::reduce_add(a) } -> std::same_as<double>; // widened before it is added up
 };

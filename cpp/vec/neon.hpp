@@ -53,9 +53,8 @@ struct F32 {
     static FS_INLINE F32 zero_where_le(F32 h, F32 a, F32 edge) {
         return {vbslq_f32(vcleq_f32(a.v, edge.v), vdupq_n_f32(0.0f), h.v)};
     }
-    static FS_INLINE F32 shift_exponent(F32 a, F32 t) {
-        const int32x4_t k = vshlq_n_s32(vreinterpretq_s32_f32(t.v), 23);
-        return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.v), k))};
+    static FS_INLINE F32 power_of_two(F32 t) {
+        return {vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(t.v), 23))};
     }
     static FS_INLINE F32 lowest_where_le(F32 h, F32 a, F32 edge) {
         return {vbslq_f32(vcleq_f32(a.v, edge.v), vdupq_n_f32(-__builtin_inff()), h.v)};
@@ -126,9 +125,8 @@ struct F64 {
     static FS_INLINE F64 zero_where_le(F64 h, F64 a, F64 edge) {
         return {vbslq_f64(vcleq_f64(a.v, edge.v), vdupq_n_f64(0.0), h.v)};
     }
-    static FS_INLINE F64 shift_exponent(F64 a, F64 t) {
-        const int64x2_t k = vshlq_n_s64(vreinterpretq_s64_f64(t.v), 52);
-        return {vreinterpretq_f64_s64(vaddq_s64(vreinterpretq_s64_f64(a.v), k))};
+    static FS_INLINE F64 power_of_two(F64 t) {
+        return {vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(t.v), 52))};
     }
     static FS_INLINE F64 lowest_where_le(F64 h, F64 a, F64 edge) {
         return {vbslq_f64(vcleq_f64(a.v, edge.v), vdupq_n_f64(-__builtin_inf()), h.v)};

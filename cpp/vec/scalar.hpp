@@ -68,10 +68,9 @@ template <class T> struct Scalar {
     static FS_INLINE Scalar zero_where_le(Scalar h, Scalar a, Scalar edge) {
         return {a.v <= edge.v ? T(0) : h.v};
     }
-    static FS_INLINE Scalar shift_exponent(Scalar a, Scalar t) {
+    static FS_INLINE Scalar power_of_two(Scalar t) {
         using U = typename Bits<T>::type;
-        const U k = __builtin_bit_cast(U, t.v) << Bits<T>::mantissa;
-        return {__builtin_bit_cast(T, __builtin_bit_cast(U, a.v) + k)};
+        return {__builtin_bit_cast(T, __builtin_bit_cast(U, t.v) << Bits<T>::mantissa)};
     }
     static FS_INLINE Scalar lowest_where_le(Scalar h, Scalar a, Scalar edge) {
         return {a.v <= edge.v ? -static_cast<T>(__builtin_inf()) : h.v};

@@ -12,7 +12,6 @@ namespace {
 
 template <class T> constexpr T infinity = std::numeric_limits<T>::infinity();
 template <class T> constexpr T lowest = std::numeric_limits<T>::lowest();
-template <class T> constexpr T nan = std::numeric_limits<T>::quiet_NaN();
 
 class Random {
   public:
@@ -22,11 +21,14 @@ class Random {
     double normal() {
         return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.283185307179586 * uniform());
     }
+    std::uint64_t bits() { return engine_(); }
     std::size_t below(std::size_t n) { return static_cast<std::size_t>(engine_() % n); }
 
   private:
     std::mt19937_64 engine_;
 };
+
+template <class T> T some_nan(Random &random) { return nan_of<T>(random.bits()); }
 
 template <class T> using Fill = void (*)(Random &, T *, std::size_t n, std::size_t r);
 
@@ -135,7 +137,7 @@ const Kind<T> ordinary_kinds[] = {
      [](Random &g, T *x, std::size_t n, std::size_t r) {
          normal(g, x, n, 1, 0);
          for (std::size_t i = 0; n > 0 && i <= r; ++i)
-             x[g.below(n)] = nan<T>;
+             x[g.below(n)] = some_nan<T>(g);
      }},
 };
 
@@ -144,7 +146,7 @@ template <class T> void unlike(Random &random, T *x, std::size_t n, std::size_t 
     constexpr double offset[] = {0, 1e5, -40, 0, -1e8, 300, 0, 3};
     normal(random, x, n, 3, offset[r % 8]);
     if (n > 0 && r % 4 == 3)
-        x[random.below(n)] = r % 8 == 3 ? nan<T> : infinity<T>;
+        x[random.below(n)] = r % 8 == 3 ? some_nan<T>(random) : infinity<T>;
     if (r % 7 == 6)
         std::fill(x, x + n, -infinity<T>);
 }
@@ -204,7 +206,7 @@ template <class T> std::vector<Case<T>> positional_cases(bool brief) {
         {"NaN at each place",
          [](Random &g, T *x, std::size_t n, std::size_t r) {
              normal(g, x, n, 1, 0);
-             x[r] = nan<T>;
+             x[r] = some_nan<T>(g);
          }},
         {"+inf at each place",
          [](Random &g, T *x, std::size_t n, std::size_t r) {
@@ -222,14 +224,14 @@ template <class T> std::vector<Case<T>> positional_cases(bool brief) {
              x[r] = static_cast<T>(r) - 9;
          }},
         {"NaN among -inf",
-         [](Random &, T *x, std::size_t n, std::size_t r) {
+         [](Random &g, T *x, std::size_t n, std::size_t r) {
              std::fill(x, x + n, -infinity<T>);
-             x[r] = nan<T>;
+             x[r] = some_nan<T>(g);
          }},
         {"NaN beside +inf",
-         [](Random &, T *x, std::size_t n, std::size_t r) {
+         [](Random &g, T *x, std::size_t n, std::size_t r) {
              std::fill(x, x + n, T(1));
-             x[r] = nan<T>;
+             x[r] = some_nan<T>(g);
              x[(r + 3) % n] = infinity<T>;
          }},
     };
