@@ -1,7 +1,7 @@
 // Logits as kernels take them: scale * x [+ mask] in T, neighbours in memory.
 //
 //   z = scale * x                 one rounding, none where scale is 1
-//   z = fma(scale, x, mask)       one rounding (two without FMA)
+//   z = fma(scale, x, mask)       one rounding
 //   z = -inf                      where the mask is false, or at most half of the lowest number
 //
 // One pass in front of a kernel, for a block that stays in L1: half types are widened there, masks
@@ -18,6 +18,33 @@
 #include "vec/concept.hpp"
 
 namespace fastsoftmax {
+
+/// scale * x + mask, rounded once where V has no fused multiply-add, too: a float by way of double,
+/// a double with the error of its product kept aside (Dekker, Knuth). A second rounding would cost
+/// a probability up to half a unit in the last place of scale * x.
+template <class V> FS_INLINE V scaled_and_added(V x, typename V::scalar scale, V mask) {
+    using T = typename V::scalar;
+    if constexpr (V::fused) {
+        return V::fma(x, V::set(scale), mask);
+    } else if (scale == 1) {
+        return x + mask;
+    } else if constexpr (sizeof(T) == 4) {
+        const double wide = static_cast<double>(x.v) * scale + static_cast<double>(mask.v);
+        return {static_cast<float>(wide)};
+    } else {
+        const auto high = [](T a) {
+            const T shifted = a * T(0x1p27 + 1);
+            return shifted - (shifted - a);
+        };
+        const T product = x.v * scale, x1 = high(x.v), x2 = x.v - x1, s1 = high(scale),
+                s2 = scale - s1;
+        const T product_error = ((x1 * s1 - product) + x1 * s2 + x2 * s1) + x2 * s2;
+        const T sum = product + mask.v, part = sum - product;
+        const T sum_error = (product - (sum - part)) + (mask.v - part);
+        const T error = product_error + sum_error;
+        return {error - error == 0 ? sum + error : sum}; // beyond 2^996 there is no error to be had
+    }
+}
 
 template <class V> struct Prepare {
     using T = typename V::scalar;
@@ -88,7 +115,7 @@ template <class V> struct Prepare {
     static FS_INLINE V value(V x, [[maybe_unused]] const M *mask, T scale) {
         if constexpr (Kind == MaskKind::add) {
             const V m = V::load(mask);
-            const V z = V::fma(x, V::set(scale), m);
+            const V z = scaled_and_added(x, scale, m);
             return V::lowest_where_le(
                 z, m, V::set(sizeof(T) == 4 ? -0x1.fffffep126 : -0x1.fffffffffffffp1022));
         } else if constexpr (Kind == MaskKind::keep) {
