@@ -1,6 +1,6 @@
 // Every float of the domain through every float32 `weight` kernel: the proof of the claimed bounds.
 //
-//   weight_sweep [--fast] [--threads N]
+//   weight_sweep [--fast | --part K/N] [--threads N]
 //
 // All 1.12e9 floats d from -0 down to -104 (and +0). For each kernel: |h - e^d| <= the bound of its
 // variant, for the exact one also relative to e^d; h >= 0; never rising towards smaller d where
@@ -9,7 +9,8 @@
 // holds across them.
 //
 // --fast takes one block in 256, and whole neighbourhoods of 0, the domain's edge, powers of two
-// and the jumps that it finds between the blocks.
+// and the jumps that it finds between the blocks. --part takes every Nth block from block K % N on,
+// and the same neighbourhoods: parts 0 to N - 1 are all floats.
 #include "check/reference.hpp"
 #include "kernels/arguments.hpp"
 
@@ -152,19 +153,25 @@ void find_jumps(const KernelRow &row, std::uint32_t from, std::uint32_t to,
     blocks.insert(from / block_size);
 }
 
+/// Every so many blocks, from which one on.
+struct Sample {
+    std::uint32_t stride = 1, first = 0;
+};
+
 /// Numbers of the blocks to look at, shuffled: the largest errors come early, and few blocks after
 /// them have to be looked at closely.
-std::vector<std::uint32_t> choose_blocks(const std::vector<const KernelRow *> &rows, bool fast) {
-    const std::uint32_t all = last / block_size + 1, stride = fast ? 256 : 1;
+std::vector<std::uint32_t> choose_blocks(const std::vector<const KernelRow *> &rows,
+                                         Sample sample) {
+    const std::uint32_t all = last / block_size + 1, stride = sample.stride;
     std::set<std::uint32_t> chosen, close;
-    for (std::uint32_t block = 0; block < all; block += stride)
+    for (std::uint32_t block = sample.first; block < all; block += stride)
         chosen.insert(chosen.end(), block);
     std::vector<double> places{0, -104};
     for (int power = -126; power <= 6; ++power)
         places.push_back(-std::ldexp(1, power));
     for (const KernelRow *row : rows) {
         places.push_back(row->variant.domain);
-        for (std::uint32_t block = 0; fast && block + stride < all; block += stride)
+        for (std::uint32_t block = 0; stride > 1 && block + stride < all; block += stride)
             find_jumps(*row, block * block_size, (block + stride) * block_size, close);
     }
     for (const double place : places)
@@ -240,16 +247,21 @@ int judge(const KernelRow &row, const Worst &w) {
 } // namespace
 
 int main(int count, char **arguments) {
-    bool fast = false;
+    Sample sample;
     unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 2u);
     for (int i = 1; i < count; ++i) {
         const std::string argument = arguments[i];
         if (argument == "--fast") {
-            fast = true;
+            sample = {256, 0};
+        } else if (unsigned long part = 0, parts = 0;
+                   argument == "--part" && i + 1 < count &&
+                   std::sscanf(arguments[i + 1], "%9lu/%9lu", &part, &parts) == 2 && parts > 0) {
+            sample = {static_cast<std::uint32_t>(parts), static_cast<std::uint32_t>(part % parts)};
+            ++i;
         } else if (argument == "--threads" && i + 1 < count) {
             threads = static_cast<unsigned>(std::max(1, std::atoi(arguments[++i])));
         } else {
-            std::fprintf(stderr, "usage: weight_sweep [--fast] [--threads N]\n");
+            std::fprintf(stderr, "usage: weight_sweep [--fast | --part K/N] [--threads N]\n");
             return 2;
         }
     }
@@ -260,7 +272,7 @@ int main(int count, char **arguments) {
                 if (std::string(row.op) == "weight" && std::string(row.dtype) == "float32")
                     rows.push_back(&row);
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<std::uint32_t> blocks = choose_blocks(rows, fast);
+    const std::vector<std::uint32_t> blocks = choose_blocks(rows, sample);
     const std::vector<Worst> worst = sweep(rows, blocks, threads);
     int failures = 0;
     for (std::size_t r = 0; r < rows.size(); ++r)
