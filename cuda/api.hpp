@@ -68,10 +68,11 @@ struct RowsArguments {
     /// float32.
     void *m, *s;
     Mask mask_kind;
-    const void *mask; ///< bytes, 0 or not; or what is added, float64 for float64, else float32
-    Strided mask_at;  ///< 0 where it is broadcast
-    const void *sink; ///< float64 for float64, else float32; or nullptr
-    Strided sink_at;  ///< `step` isn't used
+    const void *mask;      ///< bytes, 0 or not; or what is added, float64 for float64, else float32
+    Strided mask_at;       ///< 0 where it is broadcast
+    double masked_at_most; ///< an added number up to this one takes its element out
+    const void *sink;      ///< float64 for float64, else float32; or nullptr
+    Strided sink_at;       ///< `step` isn't used
     double scale;
     void *workspace; ///< rows_workspace() bytes on the device, aligned to 16
     Stream stream;

@@ -14,8 +14,9 @@ struct TopkArguments {
     const void *x;
     Strided x_at;
     Mask mask_kind;
-    const void *mask; ///< bytes, 0 or not; or what is added, float64 for float64, else float32
-    Strided mask_at;  ///< 0 where it is broadcast
+    const void *mask;      ///< bytes, 0 or not; or what is added, float64 for float64, else float32
+    Strided mask_at;       ///< 0 where it is broadcast
+    double masked_at_most; ///< an added number up to this one takes its element out
     double scale;
     int k;               ///< 1 <= k <= n and at most topk_most
     void *p;             ///< [rows][k] without gaps

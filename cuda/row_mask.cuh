@@ -1,17 +1,11 @@
 // Masks: boolean ones leave an element as it is or take it out; numbers are added to it, and take
-// it out where they are at most half of the lowest number. What is out is -inf, whatever it was:
-// NaN too.
+// it out where they are at most `masked_at_most`. What is out is -inf, whatever it was: NaN too.
 //
 // The bytes of a boolean mask are gathered into one word, a bit an element.
 #pragma once
 #include "row_elements.cuh"
 
 namespace fastsoftmax::cuda {
-
-/// Half of the lowest finite number.
-template <class T> FS_INLINE constexpr T out_at_most() {
-    return static_cast<T>(sizeof(T) == 4 ? -0x1.fffffep126 : -0x1.fffffffffffffp1022);
-}
 
 template <int Elements, int Per>
 FS_DEVICE unsigned kept_elements(const std::uint8_t *mask, std::int64_t step, const Places &at) {
@@ -37,13 +31,13 @@ FS_DEVICE bool mask_elements(const RowsArguments &a, const RowOffsets &row, cons
         return kept != 0;
     }
     const T *const mask = static_cast<const T *>(a.mask) + row.mask;
-    const auto scale = static_cast<T>(a.scale);
+    const auto scale = static_cast<T>(a.scale), edge = static_cast<T>(a.masked_at_most);
     bool left = false;
 #pragma unroll
     for (int e = 0; e < Elements; ++e) {
         const int i = at.number(e, Per);
         const T added = at.there(i) ? mask[i * a.mask_at.step] : -infinity<T>();
-        const bool out = added <= out_at_most<T>();
+        const bool out = added <= edge;
         v[e] = out ? -infinity<T>() : Lane<T>::fma({v[e]}, {scale}, {added}).v;
         left |= !out;
     }

@@ -37,7 +37,7 @@ template <class S, bool Plain> class TopkElements {
     /// Whether the mask leaves element i; there is one.
     FS_DEVICE bool kept(int i) const {
         if (a_.mask_kind == Mask::add)
-            return !(added(i) <= out_at_most<T>());
+            return !(added(i) <= static_cast<T>(a_.masked_at_most));
         return static_cast<const std::uint8_t *>(a_.mask)[at_.mask + i * a_.mask_at.step] != 0;
     }
 

@@ -209,3 +209,112 @@ def test_operands_of_other_dtypes() -> None:
         assert np.array_equal(fs.online(x, scale=2, mask=mask.astype(dtype), sink=1), wanted)
     lowest = np.where(np.isinf(mask), np.finfo(np.float64).min, mask)
     assert np.array_equal(fs.online(x, scale=np.float64(2), mask=lowest, sink=1.0), wanted)
+
+
+#: logits, mask, and half of the lowest number of the narrower of mask and type computed in
+MASKS = [
+    ("float16", "float16", -32752.0),
+    ("bfloat16", "float16", -32752.0),
+    ("float32", "float16", -32752.0),
+    ("float64", "float16", -32752.0),
+    ("float32", "bfloat16", float.fromhex("-0x1.fep126")),
+    ("float64", "bfloat16", float.fromhex("-0x1.fep126")),
+    ("float64", "float32", float.fromhex("-0x1.fffffep126")),
+    ("float32", "float32", float.fromhex("-0x1.fffffep126")),
+    ("float16", "float64", float.fromhex("-0x1.fffffep126")),
+    ("float64", "float64", float.fromhex("-0x1.fffffffffffffp1022")),
+]
+
+
+@pytest.mark.parametrize(("logits", "mask", "edge"), MASKS)
+def test_masks_out_by_the_lowest_number_of_its_own_dtype(
+    logits: str, mask: str, edge: float
+) -> None:
+    """Half of the lowest number of a narrow mask, and less, takes out, NaN too; more doesn't."""
+    pytest.importorskip("ml_dtypes")  # registers bfloat16
+    x = np.zeros((5, 4), dtype=np.dtype(logits))
+    x[2:, 1] = np.nan
+    added = np.zeros((5, 4), dtype=np.dtype(mask))
+    added[0] = 1.01 * edge
+    added[1, 1] = 0.99 * edge
+    added[2, 1], added[3, 1], added[4, 1] = edge, 2 * edge, -np.inf
+    third = [1 / 3, 0, 1 / 3, 1 / 3]
+    wanted = np.array([[0] * 4, *[third] * 4])
+    p = fs.online(x, mask=added)
+    assert p.dtype == x.dtype
+    assert np.allclose(p.astype(np.float64), wanted, atol=2e-3)
+    assert np.array_equal(fs.online(x[:, :, None], axis=1, mask=added[:, :, None])[:, :, 0], p)
+    log_p = fs.log_softmax(x, mask=added).astype(np.float64)
+    below = added.astype(np.float64)
+    beyond = below < -65504 if logits == "float16" else False  # -inf in the result's dtype
+    assert np.array_equal(np.isneginf(log_p), (below <= edge) | beyond)
+    sums = np.array([-np.inf, *[np.log(3)] * 4])
+    assert np.allclose(fs.logsumexp(x, mask=added).astype(np.float64), sums, atol=5e-3)
+    m, s = fs.normalizer(x, mask=added)
+    assert np.array_equal(m, [-np.inf, 0, 0, 0, 0])
+    assert np.array_equal(s, [0, 3, 3, 3, 3])
+    best, places = fs.topk(x, 3, mask=added)
+    assert np.allclose(best.astype(np.float64)[1:], 1 / 3, atol=2e-3)
+    assert np.array_equal(places[1:], [[0, 2, 3]] * 4)
+    assert (best[0].astype(np.float64) == 0).all()
+
+
+def test_masks_of_float16_rows_as_models_make_them() -> None:
+    """A causal mask of float16's lowest number over NaN, and rows of which it leaves nothing."""
+    n = 40
+    later = np.triu(np.ones((n, n), dtype=bool), 1)
+    mask = np.where(later, np.finfo(np.float16).min, 0).astype(np.float16)
+    x = np.random.default_rng(4).standard_normal((n, n)).astype(np.float16)
+    wanted = fs.online(x, mask=~later)
+    x[later] = np.nan
+    mask[7] = np.finfo(np.float16).min
+    wanted[7] = 0
+    assert np.array_equal(fs.online(x, mask=mask), wanted)
+
+
+def test_the_smallest_scales(exact_online_kernel: fs.Kernel) -> None:
+    """The smallest normal number is a scale, and so is 0."""
+    dtype = exact_online_kernel.dtype
+    x = np.array([[0, -np.inf, 1, -1]], dtype=dtype)
+    third = np.array([[1 / 3, 0, 1 / 3, 1 / 3]])
+    for scale in (float(np.finfo(dtype).smallest_normal), 1.01e-37):
+        p = fs.online(x, scale=scale, isa=exact_online_kernel.isa)
+        assert np.allclose(p, third)
+        p = fs.online(x[:, ::2], scale=-scale, isa=exact_online_kernel.isa)
+        assert np.allclose(p, 0.5)
+    assert np.allclose(fs.online(x[:, ::2], scale=0.0, isa=exact_online_kernel.isa), 0.5)
+
+
+def call_topk(x: Floats, **given: Any) -> Any:
+    """Give `topk` the signature of the others."""
+    return fs.topk(x, 2, **given)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("f", [fs.online, fs.log_softmax, fs.logsumexp, fs.normalizer, call_topk])
+def test_scales_beyond_the_dtype(dtype: str, f: Any) -> None:
+    """A scale that the type computed in takes for 0, which makes NaN of -inf, or for infinity."""
+    computed = np.finfo("float64" if dtype == "float64" else "float32")
+    x = np.array([[0, -np.inf, 1, -1]], dtype=dtype)
+    for factor in (0.5, -0.5, 1e-3, -float(computed.eps), float(computed.eps) / 8):
+        scale = float(computed.smallest_normal) * factor
+        if scale != 0:
+            with pytest.raises(ValueError, match=r"scale is .*e-\d+, which float\d\d.* for 0"):
+                f(x, scale=scale)
+    for scale in (1e39, -1e300) if dtype != "float64" else ():
+        with pytest.raises(ValueError, match=r"scale is .*beyond float32 \(3\.4e\+38\)"):
+            f(x, scale=scale)
+
+
+def test_scaled_and_masked_logits_are_rounded_once(exact_online_kernel: fs.Kernel) -> None:
+    """As with a fused multiply-add, on instruction sets without one, too."""
+    rng = np.random.default_rng(6)
+    x = (30 * rng.standard_normal((200, 16))).astype(exact_online_kernel.dtype)
+    mask = (-30 * x * rng.random((200, 1)) / 37).astype(x.dtype)
+    scale = x.dtype.type(1 / 1.3)
+    wide: Any = np.float64 if x.dtype == np.float32 else np.longdouble
+    z = (x.astype(wide) * wide(scale) + mask).astype(x.dtype)
+    # the product of two doubles has more bits than a long double: one more rounding, rarely seen
+    wanted = fs.online(z, isa=exact_online_kernel.isa)
+    p = fs.online(x, scale=float(scale), mask=mask, isa=exact_online_kernel.isa)
+    assert np.mean(p == wanted) > 0.995

@@ -5,8 +5,6 @@
 #include "kernels/arguments.hpp"
 #include "outer_loop.hpp"
 
-#include <cmath>
-
 namespace fastsoftmax {
 
 template <class E> inline constexpr Format format_of = Format::same;
@@ -46,8 +44,9 @@ RowsJob<Computed<E>> rows_job(Array<const E> x, Array<E> y, std::size_t axis,
             "a mask must have the shape of x; broadcast it by strides of 0");
     if (adaptation.keep.data && adaptation.add.data)
         throw std::invalid_argument("a mask is either boolean or added, not both");
-    if (!std::isfinite(static_cast<T>(adaptation.scale)))
-        throw std::invalid_argument("scale must be finite");
+    if (!is_scale<T>(adaptation.scale))
+        throw std::invalid_argument(
+            "scale must be finite and, unless it is 0, a normal number of the type computed in");
 
     RowsJob<T> job;
     job.x = x.data, job.y = y.data;

@@ -12,17 +12,46 @@ from fastsoftmax._containers import operand
 Array = NDArray[Any]
 
 
-def checked_scale(scale: object) -> float:
-    """`scale` as a finite float."""
+_HALF_OF_LOWEST = {
+    "float16": -32752.0,
+    "bfloat16": float.fromhex("-0x1.fep126"),
+    "float32": float.fromhex("-0x1.fffffep126"),
+    "float64": float.fromhex("-0x1.fffffffffffffp1022"),
+}
+
+
+def masked_at_most(dtype: str, computed: str) -> float:
+    """Half of the lowest number of a mask's own dtype: up to there it masks out.
+
+    A dtype wider than the one that logits are computed in has the latter's, as its mask is narrowed
+    first.
+    """
+    return max(_HALF_OF_LOWEST.get(dtype, -math.inf), _HALF_OF_LOWEST[computed])
+
+
+def checked_scale(scale: object, computed: str) -> float:
+    """`scale` as a float that is finite, and 0 or a normal number, in the dtype computed in."""
     if isinstance(scale, (bool, np.bool_)) or not isinstance(scale, numbers.Real):
         raise TypeError(f"scale must be a number, not {scale!r}")
     value = float(scale)
     if not math.isfinite(value):
         raise ValueError(f"scale is {value}; it must be finite")
+    limits = np.finfo(computed)
+    largest, smallest = float(limits.max), float(limits.smallest_normal)
+    if abs(value) > largest:
+        raise ValueError(
+            f"scale is {value}, beyond {computed} ({largest:.2g}), in which these logits are "
+            "computed"
+        )
+    if 0 < abs(value) < smallest:
+        raise ValueError(
+            f"scale is {value}, which {computed}, in which these logits are computed, takes for 0: "
+            f"its smallest normal number is {smallest:.3g}"
+        )
     return value
 
 
-def checked_mask(mask: object, shape: tuple[int, ...], computed: type) -> Array | None:
+def checked_mask(mask: object, shape: tuple[int, ...], computed: str) -> Array | None:
     """`mask` as booleans, or as floats of the type that logits are computed in."""
     if mask is None:
         return None
@@ -35,7 +64,7 @@ def checked_mask(mask: object, shape: tuple[int, ...], computed: type) -> Array 
     return _fitting(array, "mask", shape, "logits have")
 
 
-def checked_sink(sink: object, rows: tuple[int, ...], computed: type) -> Array | None:
+def checked_sink(sink: object, rows: tuple[int, ...], computed: str) -> Array | None:
     """`sink` as floats of the type that logits are computed in."""
     if sink is None:
         return None
@@ -46,22 +75,32 @@ def checked_sink(sink: object, rows: tuple[int, ...], computed: type) -> Array |
     return _fitting(array, "sink", rows, "logits without the axis have")
 
 
-def _floats_or_booleans(value: Any, name: str, computed: type) -> Array | None:
+def _floats_or_booleans(value: Any, name: str, computed: str) -> Array | None:
     seen = operand(value, name)
     if seen is None or isinstance(value, np.ma.MaskedArray):
         return None
     if seen.bfloats:
         bits = seen.array.astype(np.uint32) << 16
-        return bits.view(np.float32).astype(computed, copy=False)
-    if seen.array.dtype == np.bool_:
+        return _converted(bits.view(np.float32), name, "bfloat16", computed)
+    dtype = seen.array.dtype
+    if dtype == np.bool_:
         return seen.array
-    if seen.array.dtype.kind in "iu" and not isinstance(value, np.ndarray):
+    if dtype.kind in "iu" and not isinstance(value, np.ndarray):
         return None
-    if seen.array.dtype.kind == "f" or (seen.array.ndim == 0 and seen.array.dtype.kind in "iu"):
-        # a mask of float64's lowest is masked out in float32, too: there it becomes -inf
-        with np.errstate(over="ignore"):
-            return seen.array.astype(computed, copy=False)
+    if dtype.kind == "f" or (seen.array.ndim == 0 and dtype.kind in "iu"):
+        return _converted(seen.array, name, dtype.name, computed)
     return None
+
+
+def _converted(array: Array, name: str, own: str, computed: str) -> Array:
+    """Floats in the dtype computed in. What masks out in the dtype of a mask still does."""
+    # a mask of float64's lowest is masked out in float32, too: there it becomes -inf
+    with np.errstate(over="ignore"):
+        converted = array.astype(computed, copy=False)
+    edge = masked_at_most(own, computed)
+    if name == "mask" and edge > masked_at_most(computed, computed):
+        return np.where(converted <= edge, converted.dtype.type(-np.inf), converted)
+    return converted
 
 
 def _fitting(array: Array, name: str, shape: tuple[int, ...], owner: str) -> Array:

@@ -81,10 +81,10 @@ def _checked(
     check_names(variant, isa)
     scale, mask, sink = adaptation
     shape = x.array.shape
-    computed = np.float64 if x.array.dtype == np.float64 else np.float32
+    computed = "float64" if x.array.dtype == np.float64 else "float32"
     rows = shape[: along % len(shape)] + shape[along % len(shape) + 1 :]
     adapting = (
-        checked_scale(scale),
+        checked_scale(scale, computed),
         checked_mask(mask, shape, computed),
         checked_sink(sink, rows, computed),
     )

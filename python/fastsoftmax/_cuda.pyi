@@ -31,6 +31,7 @@ def topk(
     index: Array,
     mask: Array | None,
     scale: float,
+    masked_at_most: float,
     stream: int,
 ) -> None: ...
 def heinsen(
@@ -86,6 +87,7 @@ def rows(
     mask: Array | None,
     sink: Array | None,
     scale: float,
+    masked_at_most: float,
     stream: int,
     scratch: Callable[[int], Array],
 ) -> None: ...

@@ -22,7 +22,7 @@ def mapped(
 ) -> Any:
     """Call an operation whose result has the shape of the logits."""
     call = Call(op, logits, variant, axis, threads, isa, stream)
-    factor = checked_scale(scale)
+    factor = checked_scale(scale, call.computed)
     with call.library.using(call.stream):
         keep, more = call.mask(mask), call.sink(sink)
         call.take_rows()
@@ -49,7 +49,7 @@ def reduced(
 ) -> tuple[Any, ...]:
     """Call `normalizer`, for (m, s), or `logsumexp`, for one array in the dtype of the logits."""
     call = Call(op, logits, variant, axis, threads, isa, stream)
-    factor = checked_scale(scale)
+    factor = checked_scale(scale, call.computed)
     with call.library.using(call.stream):
         keep, more = call.mask(mask), call.sink(sink)
         call.take_rows()
@@ -66,7 +66,7 @@ def topk(
 ) -> tuple[Any, Any]:
     """Call `topk`, which on a device takes the logits as they are."""
     call = Call("topk", logits, "exact", axis, threads, isa, stream)
-    factor = checked_scale(scale)
+    factor = checked_scale(scale, call.computed)
     if k > call.cuda.topk_most:
         raise ValueError(f"k is {k}; on a CUDA device topk takes up to {call.cuda.topk_most}")
     n = len(call.rows)
@@ -76,7 +76,9 @@ def topk(
         p, values = call.new((*call.rows, k), call.x.dtype)
         index, places = call.new((*call.rows, k), "int64")
         if 0 not in (*call.rows, k):
-            call.cuda.topk(call.x, call.axis, k, values, places, keep, factor, call.stream)
+            call.cuda.topk(
+                call.x, call.axis, k, values, places, keep, factor, call.masked_at_most, call.stream
+            )
         if call.axis != n:
             p, index = call.library.permuted(p, order), call.library.permuted(index, order)
     return p, index

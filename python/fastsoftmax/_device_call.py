@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsoftmax._adapting import check_fits, describe
+from fastsoftmax._adapting import check_fits, describe, masked_at_most
 from fastsoftmax._arrays import checked_axis, checked_name, checked_threads
 from fastsoftmax._containers import check_tensor, on_device
 from fastsoftmax._device_libraries import library_of
@@ -140,7 +140,7 @@ class Call(Place):
         self.rows = self.x.shape[: self.axis] + self.x.shape[self.axis + 1 :]
         self.computed = "float64" if self.x.dtype == "float64" else "float32"
         checked_threads(threads)
-        self.op = op
+        self.op, self.masked_at_most = op, masked_at_most(self.computed, self.computed)
         same = {"logsumexp": "normalizer"}
         self.variant = self.check_variant(variant, same.get(op, op), self.computed)
         self.check_isa(isa)
@@ -178,6 +178,8 @@ class Call(Place):
                 f"{describe(mask)} of {_dtype(array, mask)}"
             )
         check_fits(array.shape, "mask", self.x.shape, "logits have")
+        if array.dtype != "bool":
+            self.masked_at_most = masked_at_most(array.dtype, self.computed)
         return array if array.dtype in ("bool", self.computed) else self.cast(mask, self.computed)
 
     def sink(self, sink: Any) -> Any:
@@ -226,8 +228,8 @@ class Call(Place):
         if 0 in (self.x.shape if y is not None else self.rows):
             return
         self.cuda.rows(
-            self.op, self.variant, self.x, self.axis, y, m, s, mask, sink, scale, self.stream,
-            self.scratch,
+            self.op, self.variant, self.x, self.axis, y, m, s, mask, sink, scale,
+            self.masked_at_most, self.stream, self.scratch,
         )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def by_params(
         )
     if sink is not None:
         raise ValueError("sink has no place in HCCS; leave it out, or name another variant")
-    if checked_scale(scale) != 1:
+    if checked_scale(scale, "float64") != 1:
         raise ValueError(
             f"scale is {scale}; with hccs.Params the logits are taken as they are, so scale them "
             "first, as in calibration"

@@ -45,12 +45,14 @@ def online(
     axis : int
         The axis along which the result sums to one.
     scale : float
-        Factor of the logits, finite; in attention ``1 / sqrt(head size)``.
+        Factor of the logits, rounded to the dtype computed in; in attention ``1 / sqrt(head
+        size)``. Finite there, and 0 or a normal number.
     mask : array of bool or float, optional
         Must broadcast to the shape of `logits`, and is never expanded. bool: True = keep. float:
-        added to the scaled logits; half of the lowest number of the dtype, and less, means masked
-        out. A position that is masked out takes no part, whatever its logit, and gets exactly 0; a
-        row of which nothing is left is all 0.
+        added to the scaled logits; half of the lowest number of the mask's own dtype, and less,
+        means masked out (of the dtype computed in, where the mask's is wider). A position that is
+        masked out takes no part, whatever its logit, and gets exactly 0; a row of which nothing is
+        left is all 0.
     sink : float or array of float, optional
         One more logit for each row, neither scaled nor masked, that takes its share of the sum and
         gets no result. Must broadcast to the shape of `logits` without `axis`: for one value a
@@ -80,7 +82,8 @@ def online(
         CUDA device, other dtypes, masks of integers.
     ValueError
         For an unknown variant or `isa`, an axis out of range, a mask or sink that can't be
-        broadcast, a scale that isn't finite, or an `out` that doesn't fit. Nothing is written then.
+        broadcast, a scale that isn't finite or is no normal number, or an `out` that doesn't fit.
+        Nothing is written then.
     RuntimeError
         For arrays on a CUDA device where CUDA wasn't built, nothing can run it, or it fails.
 

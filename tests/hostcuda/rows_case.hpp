@@ -16,6 +16,9 @@ inline const char *name_of(RowsOperation operation) {
     return names[static_cast<int>(operation)];
 }
 
+/// Half of float16's lowest, as if masks came from there: up to it an added number masks out.
+inline constexpr double masked = -32752;
+
 /// Numbers in memory as the kernels see them.
 class Numbers {
     Dtype dtype_;
@@ -138,6 +141,7 @@ struct RowsCase {
         a.scale = scale;
         a.mask_kind = mask;
         a.mask = mask == Mask::keep ? static_cast<const void *>(in.keep.data()) : in.add.data();
+        a.masked_at_most = masked;
         a.sink = has_sink ? in.sinks.data() : nullptr;
         a.x_at.step = a.y_at.step = a.mask_at.step = 1;
         a.dims = inner_rows ? 2 : 1;
@@ -162,7 +166,7 @@ struct RowsCase {
             in.keep[i] = uniform(random) < kept_share ? static_cast<std::uint8_t>(1 + i % 3) : 0;
             in.add[i] = in.keep[i] ? static_cast<T>(normal(random))
                         : i % 2    ? nothing
-                                   : std::numeric_limits<T>::lowest();
+                                   : static_cast<T>(masked);
         }
         in.z.resize(static_cast<std::size_t>(rows));
         in.left.assign(static_cast<std::size_t>(rows), mask == Mask::none);

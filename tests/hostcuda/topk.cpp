@@ -21,6 +21,7 @@ using hostcuda::Report;
 namespace {
 
 constexpr int kinds = 9;
+constexpr float masked = -32752; ///< half of float16's lowest, as if the mask came from there
 enum class Kind { random, equal, ascending, far, near_far, nan, infinity, lowest, half_lowest };
 
 template <class S> constexpr Dtype dtype_of = Dtype::float32;
@@ -68,7 +69,7 @@ template <class S> class Rows {
         for (std::size_t i = 0; i < keep_.size(); ++i) {
             const int r = static_cast<int>(i) / n_, number = static_cast<int>(i) % n_;
             keep_[i] = kept(r, number) ? 2 : 0;
-            added_[i] = kept(r, number) ? static_cast<T>(number % 4) : out_at_most<T>();
+            added_[i] = kept(r, number) ? static_cast<T>(number % 4) : masked;
         }
     }
     std::string name(int k) const {
@@ -91,6 +92,7 @@ template <class S> class Rows {
         a.mask_kind = kind_;
         a.mask = kind_ == Mask::keep ? static_cast<const void *>(keep_.data()) : added_.data();
         a.mask_at = {{std::int64_t{inner_} * n_, n_}, 1};
+        a.masked_at_most = masked;
         a.k = k, a.p = p.data(), a.index = index.data();
         report.check(launch_topk(a) == 0, what + ", " + name(k) + ": doesn't launch");
         for (int r = 0; r < outer_ * inner_; ++r) {

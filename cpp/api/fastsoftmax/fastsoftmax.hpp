@@ -13,6 +13,7 @@
 #include "fastsoftmax/half.hpp"
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,10 +42,19 @@ template <class T> struct Array {
 /// What logits of type E are computed in.
 template <class E> using Computed = std::conditional_t<std::is_same_v<E, double>, double, float>;
 
+/// Whether logits computed in T can be scaled by it: finite, and 0 or a normal number. Kernels take
+/// a denormal number for 0, which makes NaN of -inf.
+template <class T> bool is_scale(double scale) {
+    const double size = static_cast<double>(static_cast<T>(scale < 0 ? -scale : scale));
+    return size == 0 ? scale == 0
+                     : size >= static_cast<double>(std::numeric_limits<T>::min()) &&
+                           size <= static_cast<double>(std::numeric_limits<T>::max());
+}
+
 /// What is done to logits first: softmax of scale * x, masked, with a sink. Arrays without data are
 /// absent; those that are there have extents as said, and strides of 0 where they are broadcast.
 template <class T> struct Adaptation {
-    double scale = 1;
+    double scale = 1; ///< rounded to T first; see is_scale
     /// Shape of the logits. False: the position takes no part and gets 0; so does a row where
     /// nothing is left. At most one of `keep` and `add`.
     Array<const bool> keep = {};

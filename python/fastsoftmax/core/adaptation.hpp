@@ -2,7 +2,6 @@
 #pragma once
 #include "buffer.hpp"
 
-#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -44,10 +43,9 @@ class Adapting {
         if (!PyFloat_CheckExact(scale.ptr()))
             return false;
         scale_ = PyFloat_AsDouble(scale.ptr());
-        if (!std::isfinite(scale_))
+        if (!(x.is_double() ? is_scale<double>(scale_) : is_scale<float>(scale_)))
             return false;
-        const Element computed =
-            x.element() == Element::float64 ? Element::float64 : Element::float32;
+        const Element computed = x.is_double() ? Element::float64 : Element::float32;
         if (!mask.is_none()) {
             mask_.emplace(mask, false);
             if ((mask_->element() != Element::boolean && mask_->element() != computed) ||

@@ -38,7 +38,7 @@ class Job {
   public:
     Job(const std::string &operation, const std::string &variant, const Array &x, int axis,
         const Array *y, const Array *m, const Array *s, const Array *mask, const Array *sink,
-        double scale)
+        double scale, double masked_at_most)
         : rows_(x, axis) {
         arguments_.operation = operation_of(operation);
         arguments_.variant = cuda::rows_variant(variant.c_str());
@@ -48,6 +48,7 @@ class Job {
         arguments_.dtype = *x.floats();
         arguments_.n = x.extent(static_cast<std::size_t>(axis));
         arguments_.scale = scale;
+        arguments_.masked_at_most = masked_at_most;
         add(x, true, arguments_.x, arguments_.x_at);
         if (y) {
             require(y->floats() == arguments_.dtype, "out has another dtype");
@@ -117,8 +118,8 @@ class Job {
 /// `scratch` gives so many bytes on the device; it is called only where some are needed.
 void rows(const std::string &operation, const std::string &variant, const Array &x, int axis,
           const Array *y, const Array *m, const Array *s, const Array *mask, const Array *sink,
-          double scale, std::uintptr_t stream, const nb::callable &scratch) {
-    Job job(operation, variant, x, axis, y, m, s, mask, sink, scale);
+          double scale, double masked_at_most, std::uintptr_t stream, const nb::callable &scratch) {
+    Job job(operation, variant, x, axis, y, m, s, mask, sink, scale, masked_at_most);
     cuda::RowsArguments &arguments = job.arguments();
     arguments.stream = reinterpret_cast<cuda::Stream>(stream);
     nb::object held;
@@ -134,7 +135,7 @@ void rows(const std::string &operation, const std::string &variant, const Array 
 void add_rows(nb::module_ &module) {
     module.def("rows", &rows, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
                nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
-               nb::arg(), nb::arg());
+               nb::arg(), nb::arg(), nb::arg());
 }
 
 } // namespace fastsoftmax::python

@@ -13,7 +13,7 @@ cuda::Dtype computed(const Array &x) {
 
 /// p and index have a row of k for each row of x, side by side.
 void topk(const Array &x, int axis, int k, const Array &p, const Array &index, const Array *mask,
-          double scale, std::uintptr_t stream) {
+          double scale, double masked_at_most, std::uintptr_t stream) {
     require(axis >= 0 && static_cast<std::size_t>(axis) < x.dimensions(), "no such axis");
     require(x.floats().has_value() && p.floats() == x.floats() && index.dtype() == "int64",
             "logits and results have other dtypes");
@@ -45,6 +45,7 @@ void topk(const Array &x, int axis, int k, const Array &p, const Array &index, c
     if (mask)
         arguments.mask_at.step = rows.step(1);
     arguments.scale = scale;
+    arguments.masked_at_most = masked_at_most;
     require(k >= 1 && k <= arguments.n && k <= cuda::topk_most, "k doesn't fit");
     require(p.side_by_side(0) == results && index.side_by_side(0) == results,
             "there aren't k results for each row, side by side");
@@ -60,7 +61,7 @@ void topk(const Array &x, int axis, int k, const Array &p, const Array &index, c
 
 void add_topk(nb::module_ &module) {
     module.def("topk", &topk, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-               nb::arg().none(), nb::arg(), nb::arg());
+               nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
     module.attr("topk_most") = cuda::topk_most;
 }
 
