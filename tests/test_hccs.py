@@ -128,6 +128,7 @@ def test_softmax_float_quantises_the_distance() -> None:
         ({"profile": "narrow"}, "profile"),
         ({"mode": "i8+mul"}, "mode"),
         ({"n": 0}, "n is 0"),
+        ({"n": 10**30}, "n is 2.31"),
         ({"B": [600, 500], "S": [1, 2, 3]}, "broadcast"),
     ],
 )
@@ -163,6 +164,18 @@ def test_save_and_load(tmp_path: Path) -> None:
     file.write_text("{")
     with pytest.raises(ValueError, match="JSON"):
         hccs.Params.load(file)
+
+
+@pytest.mark.parametrize("shapes", [((2, 1), (2,)), ((1, 2), (2, 1)), ((2, 1, 1), (1, 2))])
+def test_parameters_may_broadcast(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    """However they lie in memory then."""
+    scale, B = np.full(shapes[0], 0.1), np.arange(600, 600 + np.prod(shapes[1])).reshape(shapes[1])
+    params = hccs.Params(scale, B, 9, 63, 7)
+    x = np.random.default_rng(0).integers(-128, 128, (*params.shape, 3, 7), np.int8)
+    y = hccs.softmax(x, params)
+    for head in np.ndindex(params.shape):
+        one = hccs.Params(0.1, params.B[head], 9, 63, 7)
+        assert np.array_equal(y[head], hccs.softmax(x[head], one))
 
 
 def test_bad_input_writes_nothing() -> None:

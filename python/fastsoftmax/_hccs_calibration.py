@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastsoftmax._hccs_params import PROFILES, WIDE, Params, _length, paper_modes
-from fastsoftmax._hccs_stats import DISTANCES, Array, HeadStats, Progress
+from fastsoftmax._hccs_stats import DISTANCES, HeadStats, Progress
+from fastsoftmax._hccs_steps import Array
 
 GRANULARITIES = ("head", "layer", "global")
 _TIE = 2e-4  # relative; divergences closer than that count as equal
@@ -173,8 +174,9 @@ def calibrate(
     for done, head in enumerate(np.ndindex(shared.shape), 1):
         if shared.rows[head] == 0:
             raise ValueError(f"head {head} has no rows: its logits were all masked out")
-        f = Divergence(shared, head, min(limits.Dmax, DISTANCES - 1))
-        heads[head] = best_integers(f, limits, mode.startswith("i8"))[:3]
+        with np.errstate(all="ignore"):
+            f = Divergence(shared, head, min(limits.Dmax, DISTANCES - 1))
+            heads[head] = best_integers(f, limits, mode.startswith("i8"))[:3]
         if progress:
             progress(done, shared.rows.size)
     B, S, D = np.moveaxis(heads, -1, 0)
@@ -184,6 +186,7 @@ def calibrate(
     return Params(shared.scale, B, S, D, n, profile, mode)
 
 
+@np.errstate(all="ignore")
 def divergences(stats: HeadStats, params: Params) -> Array:
     """KL(softmax || HCCS) of each head, in nats a row, as calibration sees it."""
     integers = (np.broadcast_to(a, stats.shape) for a in (params.B, params.S, params.Dmax))

@@ -4,19 +4,16 @@ import json
 import operator
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsoftmax import _core
+from fastsoftmax import _core, _hccs_json
+from fastsoftmax._replacing import replacing
 
-#: Of the files that `Params.save` writes.
-VERSION = 1
 WIDE = "wide"  # by name: the mode and the profile that we define; the others are the paper's
 PROFILES = (WIDE, "paper")
-_KEYS = ("version", "profile", "mode", "n", "scale", "B", "S", "Dmax")
 
 
 def paper_modes() -> list[str]:
@@ -95,7 +92,9 @@ class Params:
         for name, value in zip(("scale", "B", "S", "Dmax"), arrays, strict=True):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "heads", np.stack(arrays[1:], axis=-1))
+        # stack follows the order of what it is given; the core wants rows of three, packed
+        heads = np.ascontiguousarray(np.stack(arrays[1:], axis=-1))
+        object.__setattr__(self, "heads", heads)
         object.__setattr__(self, "_checked", set())
         object.__setattr__(self, "n", _length(n))
         object.__setattr__(self, "profile", profile)
@@ -125,33 +124,49 @@ class Params:
         self._checked.add((mode, n))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a JSON file, which `load` reads."""
+        """Write a JSON file, which `load` reads.
+
+        At `path` is the old file or all of the new one, whatever happens. A symbolic link is
+        followed, and the mode of an old file is kept.
+
+        Raises
+        ------
+        OSError
+            If it can't be written; the old file is as it was.
+        ValueError
+            For more than 262144 heads, which `load` refuses.
+        """
+        if self.B.size > _hccs_json.MOST_HEADS:
+            most = _hccs_json.MOST_HEADS
+            raise ValueError(f"there are {self.B.size} heads; a file may have {most}")
         text = json.dumps(self._as_dict(), indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        with replacing(path) as file:
+            file.write(f"{text}\n".encode())
 
     def _as_dict(self) -> dict[str, Any]:
         arrays = {name: getattr(self, name).tolist() for name in ("scale", "B", "S", "Dmax")}
-        head = {"version": VERSION, "profile": self.profile, "mode": self.mode, "n": self.n}
+        head = {
+            "version": _hccs_json.VERSION,
+            "profile": self.profile,
+            "mode": self.mode,
+            "n": self.n,
+        }
         return head | arrays
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Params":
-        """Read what `save` wrote, and check every condition again.
+        """Read what `save` wrote, and check types, sizes and every condition again.
 
         Raises
         ------
+        OSError
+            For a file that can't be read.
         ValueError
-            For a file of another kind or version, and for a condition that fails: it is named.
+            For a file of another kind or version, keys that are missing, unknown or there twice,
+            values of other types, more than 262144 heads or 2^25 bytes, and for a condition that
+            fails: it is named.
         """
-        try:
-            read = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is no JSON file: {error}") from None
-        if not isinstance(read, dict) or sorted(read) != sorted(_KEYS):
-            raise ValueError(f"{path} must be an object of {', '.join(_KEYS)}, and nothing else")
-        version = read.pop("version")
-        if version != VERSION:
-            raise ValueError(f"{path} has version {version!r}; this release reads {VERSION}")
+        read = _hccs_json.read(path)
         try:
             return cls(**read)
         except (TypeError, ValueError) as error:
@@ -165,8 +180,17 @@ class Params:
 
 
 def _floats(scale: ArrayLike) -> NDArray[np.float64]:
+    """Nats for one step of each head, as doubles."""
     try:
-        value = np.array(scale, dtype=np.float64)
+        given = np.array(scale)
+        # Python's own numbers that fit no dtype are objects; None would become NaN.
+        objects = given.dtype.kind == "O" and all(hasattr(v, "__float__") for v in given.flat)
+        if given.dtype.kind not in "iuf" and not objects:
+            raise TypeError
+        with np.errstate(all="ignore"):
+            value = given.astype(np.float64)
+    except OverflowError:
+        raise ValueError("scale must be finite and above 0 for every head") from None
     except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
     if not (np.isfinite(value).all() and (value > 0).all()):
@@ -189,6 +213,8 @@ def _length(n: object) -> int:
     value = operator.index(n)
     if value < 1:
         raise ValueError(f"n is {value}; a row has at least one element")
+    if value >= 1 << 31:
+        raise ValueError("n is 2^31 or more; no parameters serve rows that long")
     return value
 
 

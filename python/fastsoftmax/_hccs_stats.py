@@ -1,29 +1,24 @@
 """Statistics of attention heads, all that calibrating HCCS needs. docs/int8.md has the maths."""
 
 import math
-import zipfile
 from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from fastsoftmax import _hccs_npz
+from fastsoftmax._hccs_npz import ADDED
+from fastsoftmax._hccs_params import _floats
+from fastsoftmax._hccs_steps import LONGEST, Array, range_scale, steps
+
 Progress = Callable[[int, int], None]  # heads done, heads in all
 
-#: Of the files that `HeadStats.save` writes.
-VERSION = 1
-DISTANCES = 256
+DISTANCES = LONGEST + 1
 BINS = 64
 _LOWEST = -14.0  # log2 of the lowest bin of v; below it a row has over 16384 elements
 _ROWS_AT_ONCE = 2048
-_ADDED = ("rows", "entropy", "mass", "count", "total")
-
-
-def range_scale(distance: Array) -> Array:
-    """Nats a step with which `distance` is 255 steps; 1 where all logits are equal."""
-    return np.where(distance > 0, distance / (DISTANCES - 1), 1.0)
 
 
 class HeadStats:
@@ -60,11 +55,7 @@ class HeadStats:
     """
 
     def __init__(self, scale: ArrayLike | None = None) -> None:
-        self.scale: Array | None = None
-        if scale is not None:
-            self.scale = np.array(scale, dtype=np.float64)
-            if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
-                raise ValueError("scale must be finite and above 0 for every head")
+        self.scale: Array | None = None if scale is None else _floats(scale)
         self._begun = False
 
     @property
@@ -73,14 +64,24 @@ class HeadStats:
         return () if self.scale is None else self.scale.shape
 
     def _begin(self, scale: Array) -> None:
-        heads = scale.shape
         self.scale = scale
-        self.rows = np.zeros(heads, np.int64)
-        self.entropy = np.zeros(heads)
-        self.mass = np.zeros((*heads, DISTANCES))
-        self.count = np.zeros((*heads, DISTANCES - 1, BINS))
-        self.total = np.zeros((*heads, DISTANCES - 1, BINS))
+        for name, (shape, dtype) in self._sums(scale.shape).items():
+            setattr(self, name, np.zeros(shape, dtype))
         self._begun = True
+
+    rows: Array
+    entropy: Array
+    mass: Array
+    count: Array
+    total: Array
+
+    @staticmethod
+    def _sums(heads: tuple[int, ...]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shapes and dtypes of what is added up."""
+        one, real = (*heads, DISTANCES - 1, BINS), np.dtype(np.float64)
+        shapes = (heads, heads, (*heads, DISTANCES), one, one)
+        dtypes = (np.dtype(np.int64), real, real, real, real)
+        return dict(zip(ADDED, zip(shapes, dtypes, strict=True), strict=True))
 
     def update(
         self, logits: Array, mask: Array | None = None, *, progress: Progress | None = None
@@ -105,22 +106,18 @@ class HeadStats:
             changed then.
         """
         x = _checked(logits, mask)
-        with np.errstate(invalid="ignore"):
-            distance = np.max(x, axis=-1, keepdims=True, initial=-np.inf) - x
-        scale = self._scale_for(x.shape[:-2], distance)
+        scale = _range_scale(x) if self.scale is None else self._scale_for(x.shape[:-2])
         if not self._begun:
             self._begin(scale)
         for done, head in enumerate(np.ndindex(scale.shape), 1):
             for first in range(0, x.shape[-2], _ROWS_AT_ONCE):
-                some = distance[head][first : first + _ROWS_AT_ONCE]
+                some = x[head][first : first + _ROWS_AT_ONCE]
                 self._add(head, some, float(scale[head]))
             if progress:
                 progress(done, scale.size)
 
-    def _scale_for(self, heads: tuple[int, ...], distance: Array) -> Array:
-        if self.scale is None:
-            seen = np.where(np.isfinite(distance), distance, 0)
-            return range_scale(seen.max(axis=(-2, -1), initial=0))
+    def _scale_for(self, heads: tuple[int, ...]) -> Array:
+        assert self.scale is not None
         if self._begun and heads != self.shape:
             raise ValueError(
                 f"logits have heads of shape {heads}, earlier ones had {self.shape}; the shape is "
@@ -133,17 +130,21 @@ class HeadStats:
                 f"scale has shape {self.shape}, which doesn't broadcast to the heads {heads}"
             ) from None
 
-    def _add(self, head: tuple[int, ...], distance: Array, scale: float) -> None:
+    @np.errstate(all="ignore")
+    def _add(self, head: tuple[int, ...], x: Array, scale: float) -> None:
         """Rows of one head, from how often each of them has each distance."""
-        kept = np.isfinite(distance)
-        d = np.minimum(np.rint(np.where(kept, distance, 0) / scale), DISTANCES - 1).astype(np.int64)
+        kept = np.isfinite(x)
+        top = np.max(x, axis=-1, keepdims=True, initial=-np.inf)
+        d = np.where(kept, steps(top, x, np.array(scale)), 0).astype(np.int64)
         index = (np.arange(len(d))[:, None] * DISTANCES + d)[kept]
         often = np.bincount(index, minlength=len(d) * DISTANCES).reshape(-1, DISTANCES)
         often = often[kept.any(axis=-1)]
         n = often.sum(axis=-1, keepdims=True)
         nats = scale * np.arange(DISTANCES)
-        z = often @ np.exp(-nats)
-        p = often * np.exp(-nats) / z[:, None]
+        weight = np.exp(-nats)
+        nats = np.where(weight > 0, nats, 0)  # which may be infinite where nothing weighs
+        z = often @ weight
+        p = often * weight / z[:, None]
         self.rows[head] += len(often)
         self.entropy[head] += (np.log(n[:, 0] / z) - p @ nats).sum()
         self.mass[head] += p.sum(axis=0)
@@ -151,8 +152,8 @@ class HeadStats:
         clipped = np.cumsum(n - np.cumsum(often, axis=-1), axis=-1)[:, :-1]
         dmax = np.arange(DISTANCES - 1)
         v = 1 - clipped / (n * (dmax + 1))
-        steps = (np.log2(np.maximum(v, 2.0**_LOWEST)) - _LOWEST) * ((BINS - 1) / -_LOWEST)
-        bins = (dmax * BINS + np.minimum(steps.astype(np.int64), BINS - 1)).ravel()
+        place = (np.log2(np.maximum(v, 2.0**_LOWEST)) - _LOWEST) * ((BINS - 1) / -_LOWEST)
+        bins = (dmax * BINS + np.minimum(place.astype(np.int64), BINS - 1)).ravel()
         size, shape = (DISTANCES - 1) * BINS, (DISTANCES - 1, BINS)
         self.count[head] += np.bincount(bins, minlength=size).reshape(shape)
         self.total[head] += np.bincount(bins, weights=v.ravel(), minlength=size).reshape(shape)
@@ -173,12 +174,12 @@ class HeadStats:
         if not self._begun and self.scale is None:
             self._begin(other.scale.copy())
         elif not self._begun:
-            self._begin(self._scale_for(other.shape, np.zeros(())))
+            self._begin(self._scale_for(other.shape))
         if not np.array_equal(self.scale, other.scale):  # type: ignore[arg-type]
             raise ValueError(
                 "the scales differ; give all shards that are to be merged one HeadStats(scale)"
             )
-        for name in _ADDED:
+        for name in ADDED:
             getattr(self, name).__iadd__(getattr(other, name))
 
     def over(self, axes: tuple[int, ...]) -> "HeadStats":
@@ -193,44 +194,49 @@ class HeadStats:
             )
         result = HeadStats()
         result._begin(first)
-        for name in _ADDED:
+        for name in ADDED:
             setattr(result, name, getattr(self, name).sum(axis=axes, keepdims=True))
         return result
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write an ``.npz`` file, which `load` reads."""
+        """Write an ``.npz`` file, which `load` reads.
+
+        At `path` is the old file or all of the new one, whatever happens. A symbolic link is
+        followed, and the mode of an old file is kept.
+
+        Raises
+        ------
+        OSError
+            If it can't be written; the old file is as it was.
+        ValueError
+            For empty statistics, and for more than 2^31 bytes of them, which `load` refuses.
+        """
         if not self._begun or self.scale is None:
             raise ValueError("the statistics are empty: update() them first")
-        arrays = {name: getattr(self, name) for name in _ADDED}
-        with open(path, "wb") as file:
-            np.savez_compressed(file, version=np.array(VERSION), scale=self.scale, **arrays)
+        _hccs_npz.write(self, path)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> "HeadStats":
+    def load(cls, path: str | PathLike[str]) -> Self:
         """Read what `save` wrote; nothing in the file is executed.
 
         Raises
         ------
+        OSError
+            For a file that can't be read.
         ValueError
-            For a file of another kind or version.
+            For a file of another kind or version, arrays that inflate to more than 2^31 bytes,
+            refused before they do, and numbers that no rows give.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                read = {name: file[name] for name in ("version", "scale", *_ADDED)}
-        except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is no file of HeadStats: {error}") from None
-        if read["version"].shape != () or read["version"] != VERSION:
-            raise ValueError(f"{path} has version {read['version']}; this release reads {VERSION}")
-        stats = cls(read["scale"])
-        stats._begin(stats.scale)  # type: ignore[arg-type]
-        for name in _ADDED:
-            own, value = getattr(stats, name), read[name]
-            if value.shape != own.shape or value.dtype != own.dtype:
-                raise ValueError(f"{path}: {name} should be {own.dtype} of shape {own.shape}")
-            if not (np.isfinite(value).all() and (name == "entropy" or (value >= 0).all())):
-                raise ValueError(f"{path}: {name} has numbers that no update gives")
-            setattr(stats, name, value)
-        return stats
+        return _hccs_npz.read(cls, path)
+
+
+@np.errstate(all="ignore")
+def _range_scale(x: Array) -> Array:
+    """Nats a step with which the largest distance of each head is 255 steps."""
+    top = np.max(x, axis=-1, initial=-np.inf)
+    low = np.min(x, axis=-1, initial=np.inf, where=np.isfinite(x))
+    found = range_scale(top, low).max(axis=-1, initial=0)
+    return np.where(found > 0, found, 1.0)
 
 
 def _checked(logits: object, mask: object) -> Array:
@@ -240,7 +246,8 @@ def _checked(logits: object, mask: object) -> Array:
         raise TypeError(f"logits must be a float array, in nats, not {found}")
     if logits.ndim < 2:
         raise ValueError(f"logits have shape {logits.shape}; wanted [heads..., rows, keys]")
-    x: Array = logits.astype(np.float64)
+    with np.errstate(over="ignore"):  # numbers that are wider; refused as infinite below
+        x: Array = logits.astype(np.float64)
     if mask is not None:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
             raise TypeError("mask must be a boolean array, True where a position takes part")

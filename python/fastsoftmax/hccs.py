@@ -17,6 +17,7 @@ from fastsoftmax._containers import on_device
 from fastsoftmax._hccs_calibration import calibrate
 from fastsoftmax._hccs_params import WIDE, Params
 from fastsoftmax._hccs_stats import HeadStats
+from fastsoftmax._hccs_steps import steps
 from fastsoftmax._int8_arrays import (
     axis_of,
     checked_logits,
@@ -127,6 +128,7 @@ def softmax(
     return job.finish(along)
 
 
+@np.errstate(all="ignore")
 def softmax_float(
     x: NDArray[Any],
     params: Params,
@@ -206,7 +208,7 @@ def softmax_float(
 def _quantised(rows: NDArray[Any], m: NDArray[Any], keep: NDArray[np.bool_], params: Params) -> Any:
     """Int8 logits whose maximum is 127."""
     scale = for_rows(params.scale, rows.shape[:-1], "params")[..., np.newaxis]
-    d = np.rint((m - np.where(keep, rows, m)) / scale)
+    d = steps(m, np.where(keep, rows, m), scale)
     return (127 - np.clip(np.nan_to_num(d, nan=0.0), 0, 255)).astype(np.int8)
 
 

@@ -1,11 +1,14 @@
 """Probability curves of a broad and a focused head, as Figure 2 of arXiv 2604.02292 shows them."""
 
+import os
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from fastsoftmax import hccs, reference
+from fastsoftmax._hccs_steps import steps
+from fastsoftmax._replacing import replacing
 
 
 def require_matplotlib() -> None:
@@ -47,7 +50,10 @@ def draw(path: str | PathLike[str], x: Any, mask: Any, params: hccs.Params) -> N
                        f"entropy {entropy[head]:.2f} nats")  # fmt: skip
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path)
+    # a format by the name's ending, as matplotlib has it for names
+    form = os.path.splitext(path)[1].removeprefix(".")
+    with replacing(path) as file:
+        figure.savefig(file, format=form or None)
 
 
 def _hccs(logits: Any, mask: Any, params: hccs.Params) -> Any:
@@ -59,8 +65,8 @@ def _hccs(logits: Any, mask: Any, params: hccs.Params) -> Any:
     keep = np.ones(logits.shape, bool) if mask is None else np.broadcast_to(mask, logits.shape)
     keep = keep & ~np.isneginf(logits)
     top = np.max(logits, axis=-1, keepdims=True, initial=-np.inf, where=keep)
-    distance = np.where(keep, top - np.where(keep, logits, 0), 0)
     b, s, dmax = (each[..., np.newaxis, np.newaxis] for each in integers)
-    d = np.minimum(np.rint(distance / scale[..., np.newaxis, np.newaxis]), np.minimum(dmax, 255))
+    d = np.where(keep, steps(top, logits, scale[..., np.newaxis, np.newaxis]), 0)
+    d = np.minimum(d, dmax)
     score = np.where(keep, b - s * d, 0)
     return score / np.maximum(score.sum(axis=-1, keepdims=True), 1)

@@ -5,9 +5,9 @@ nats; padding is -inf, or False in a boolean array named "mask".
 """
 
 import argparse
+import math
 import os
 import sys
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from fastsoftmax import hccs
 from fastsoftmax._hccs_calibration import GRANULARITIES, divergences, shared_stats
 from fastsoftmax._hccs_params import PROFILES, WIDE, paper_modes
+from fastsoftmax._npz import opened
 from fastsoftmax.commands import _curves
 
 NAME = "calibrate"
@@ -72,17 +73,24 @@ def _told(what: str) -> Callable[[int, int], None]:
 
 def read(path: str) -> tuple[Any, Any]:
     """Logits and the mask, which may be None."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no .npz file of plain arrays: {error}") from None
-    mask = arrays.pop("mask", None)
-    if len(arrays) != 1:
-        raise ValueError(f"{path} must have one array of logits; it has: {', '.join(arrays)}")
-    (x,) = arrays.values()
-    if x.ndim not in (3, 4):
-        raise ValueError(f"logits have shape {x.shape}; wanted [layers,] heads, samples, keys")
+    with opened(path, ".npz file of logits") as file:
+        names = [name for name in file.names if name != "mask"]
+        if len(names) != 1:
+            raise ValueError(f"it must have one array of logits; it has: {', '.join(names)}")
+        headers = file.headers(*file.names)
+        header = headers[names[0]]
+        if header.dtype.kind != "f" or len(header.shape) not in (3, 4):
+            raise ValueError(
+                f"logits are {header.dtype} of shape {header.shape}; wanted floats, "
+                "[layers,] heads, samples, keys"
+            )
+        mask = None
+        if "mask" in headers:
+            few = math.prod(headers["mask"].shape) <= math.prod(header.shape)
+            if headers["mask"].dtype.kind != "b" or not few:
+                raise ValueError("mask must be boolean, of no more elements than the logits")
+            mask = file.array("mask")
+        x = file.array(names[0])
     return x, mask
 
 

@@ -1,12 +1,11 @@
 """``python -m fastsoftmax export``: a freestanding C header with constants and kernel."""
 
 import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from fastsoftmax import export
+from fastsoftmax._replacing import replacing
 from fastsoftmax.hccs import Params
 
 NAME = "export"
@@ -38,7 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.output is None:
             sys.stdout.write(text)
         else:
-            _replace(arguments.output, text)
+            with replacing(arguments.output) as file:
+                file.write(text.encode())
     except (OSError, TypeError, ValueError) as error:
         print(f"python -m fastsoftmax export: {error}", file=sys.stderr)
         sys.exit(2)
@@ -64,18 +64,3 @@ def _text(arguments: argparse.Namespace) -> str:
             given["entries"] = int(given["entries"])
         return export.int8(given.pop("scale"), **given)
     return export.surrogate(what, **given)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file at once: what is at `path` is the old file or all of the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -1,11 +1,18 @@
 """States of Heinsen attention in ``.npz`` files: arrays only, nothing that could be executed."""
 
 import io
+import math
+import os
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fastsoftmax import _core
+from fastsoftmax._npz import MOST_INFLATED, Member, Npz, opened
+from fastsoftmax._replacing import replacing
+from fastsoftmax.heinsen._checks import COMPUTED
 from fastsoftmax.heinsen._layout import by_feature, fill, panels, weights
 
 if TYPE_CHECKING:
@@ -14,59 +21,109 @@ if TYPE_CHECKING:
 Held = TypeVar("Held", bound="State")
 #: What a file holds of the values, by what `State.kind` says of them.
 CARRIED = {"none": "A", "v": "A", "log_v": "MS"}
+_ENDING = ".npz"
+_MOST_AXES = 64
+#: More than the bytes of a state for each of its file: widths are padded to whole blocks.
+_PADDING = 1024
 
 
 def write(state: "State", file: str | PathLike[str] | IO[bytes]) -> None:
     """Write m, z, and A or M and S of a state."""
+    if isinstance(file, (str, bytes, PathLike)):
+        with replacing(file) as stream:
+            np.savez(stream, **_arrays(state))
+    else:
+        np.savez(file, **_arrays(state))
+
+
+def _arrays(state: "State") -> dict[str, Any]:
     kind = state._kind or "none"
-    names = CARRIED[kind]
     m, z = (part[:, : state.d_k] for part in weights(state._settled(), state.d_k))
     carried = panels(state._settled(), state.d_k, state.d_v, kind == "log_v")
-    arrays: dict[str, Any] = {
+    arrays = {
         name: by_feature(part, state.d_k, state.d_v)
-        for name, part in zip(names, carried, strict=False)
+        for name, part in zip(CARRIED[kind], carried, strict=False)
     }
     batch = np.array(state.batch_shape, np.int64)
-    np.savez(file, batch_shape=batch, values=np.array(kind), m=m, z=z, **arrays)
-
-
-def _arrays(file: str | PathLike[str] | IO[bytes]) -> tuple[str, dict[str, Any]]:
-    """Return the kind and the arrays of a file, or refuse it."""
-    with np.load(file, allow_pickle=False) as found:
-        arrays = {name: found[name] for name in found.files}
-    kind = str(arrays.get("values", "?"))
-    wanted = {"batch_shape", "values", "m", "z", *CARRIED.get(kind, "A")}
-    if missing := wanted - arrays.keys():
-        raise ValueError(f"no saved State: the file lacks {', '.join(sorted(missing))}")
-    if kind not in CARRIED:
-        raise ValueError(f"no saved State: its values are {kind!r}")
-    return kind, arrays
+    return {"batch_shape": batch, "values": np.array(kind), "m": m, "z": z} | arrays
 
 
 def read(kind_of: type[Held], file: str | PathLike[str] | IO[bytes]) -> Held:
     """Read a state, or refuse in words what isn't one."""
-    kind, arrays = _arrays(file)
+    if isinstance(file, (str, PathLike)) and not os.path.exists(file):
+        # NumPy's own functions, and earlier releases, add the ending to names without it.
+        other = os.fsdecode(file) + _ENDING
+        file = other if os.path.exists(other) else file
+    with opened(file, "saved State") as found:
+        return _filled(kind_of, found)
+
+
+def _filled(kind_of: type[Held], found: Npz) -> Held:
+    kind = _kind(found)
     names = CARRIED[kind]
-    for name in names:
-        if arrays[name].ndim != 3:
-            raise ValueError(f"no saved State: {name} has {arrays[name].ndim} dimensions, not 3")
-    d_k, d_v = arrays[names[0]].shape[1:]
-    batch = tuple(arrays["batch_shape"].tolist())
-    new = kind_of(batch, d_k, d_v, dtype=arrays[names[0]].dtype)
+    headers = found.headers("batch_shape", "m", "z", *names)
+    batch = _batch(found, headers["batch_shape"])
+    d_k, d_v = _widths(headers, names, math.prod(batch))
+    size = _core.heinsen_size(d_k, d_v, kind == "log_v") * headers["m"].dtype.itemsize
+    if max(math.prod(batch), 1) * size > MOST_INFLATED + _PADDING * found.stored(*headers):
+        raise ValueError(f"its state would take more than {MOST_INFLATED} bytes")
+    arrays = {name: found.array(name) for name in ("m", "z", *names)}
+    initial: Any = "zeros" if kind == "none" and np.any(arrays["z"]) else "empty"
+    new = kind_of(batch, d_k, d_v, initial=initial, dtype=headers["m"].dtype)
+    _check_numbers(_arrays(new), arrays, kind)
     if kind != "none":
         new._become(kind)
-    heads = len(new._data)
-    wanted = {"m": (heads, d_k), "z": (heads, d_k)} | {name: (heads, d_k, d_v) for name in names}
-    for name, shape in wanted.items():
-        value = arrays[name]
-        if value.shape != shape or value.dtype != new.dtype:
-            raise ValueError(f"no saved State: {name} is {value.dtype} {value.shape}")
     for part, name in zip(weights(new._data, d_k), "mz", strict=True):
         part[:, :d_k] = arrays[name]
     for part, name in zip(panels(new._data, d_k, d_v, kind == "log_v"), names, strict=False):
         fill(part, arrays[name])
-    new._zeros = bool(np.any(arrays["z"])) if kind == "none" else False
     return new
+
+
+def _kind(found: Npz) -> str:
+    """Return what the file says of its values."""
+    header = found.headers("values")["values"]
+    if header.shape != () or header.dtype.kind != "U" or header.size > 64:
+        raise ValueError("its values are no name")
+    kind = str(found.array("values"))
+    if kind not in CARRIED:
+        raise ValueError(f"its values are {kind!r}")
+    return kind
+
+
+def _batch(found: Npz, header: Member) -> tuple[int, ...]:
+    if len(header.shape) != 1 or header.shape[0] > _MOST_AXES or header.dtype.kind not in "iu":
+        raise ValueError(f"batch_shape is {header.dtype} {header.shape}, no list of few integers")
+    batch = tuple(found.array("batch_shape").tolist())
+    if min(batch, default=0) < 0:
+        raise ValueError(f"batch_shape is {batch}; sizes must not be negative")
+    return batch
+
+
+def _widths(headers: dict[str, Member], names: str, heads: int) -> tuple[int, int]:
+    """Return d_k and d_v, on which all arrays must agree."""
+    first = headers[names[0]]
+    if len(first.shape) != 3:
+        raise ValueError(f"{names[0]} has {len(first.shape)} dimensions, not 3")
+    _, d_k, d_v = first.shape
+    if not (d_k and d_v and d_k * d_v <= MOST_INFLATED) or first.dtype not in COMPUTED:
+        raise ValueError(f"{names[0]} is {first.dtype} {first.shape}")
+    wanted = {"m": (heads, d_k), "z": (heads, d_k)} | {name: (heads, d_k, d_v) for name in names}
+    for name, shape in wanted.items():
+        if headers[name].shape != shape or headers[name].dtype != first.dtype:
+            raise ValueError(f"{name} is {headers[name].dtype} {headers[name].shape}")
+    return d_k, d_v
+
+
+def _check_numbers(empty: dict[str, Any], arrays: dict[str, NDArray[Any]], kind: str) -> None:
+    """Refuse numbers that no tokens leave behind; NaN and inf they may."""
+    if kind == "none":
+        wrong = [name for name, value in arrays.items() if not np.array_equal(value, empty[name])]
+    else:
+        wrong = [name for name in arrays if name in "zS" and (arrays[name] < 0).any()]
+        wrong += ["m"] if (arrays["m"] < empty["m"]).any() else []
+    if wrong:
+        raise ValueError(f"{wrong[0]} has numbers that no tokens leave behind")
 
 
 def to_bytes(state: "State") -> bytes:
@@ -78,4 +135,6 @@ def to_bytes(state: "State") -> bytes:
 
 def from_bytes(kind_of: type[Held], data: bytes) -> Any:
     """Return the state in the bytes of a file."""
+    if not isinstance(data, bytes):
+        raise ValueError(f"a pickled State is bytes, not {type(data).__name__}")
     return read(kind_of, io.BytesIO(data))

@@ -308,12 +308,20 @@ class State:
         return self.copy()
 
     def save(self, file: str | PathLike[str] | IO[bytes]) -> None:
-        """Write what the state holds to a ``.npz`` file."""
+        """Write what the state holds to a ``.npz`` file, of exactly the name that is given.
+
+        At a path is the old file or all of the new one, whatever happens. A symbolic link is
+        followed, and the mode of an old file is kept. OSError if it can't be written.
+        """
         _files.write(self, file)
 
     @classmethod
     def load(cls, file: str | PathLike[str] | IO[bytes]) -> Self:
-        """Read what `save` wrote. Nothing in the file is executed; ValueError if it is another."""
+        """Read what `save` wrote, and check its sizes and numbers; nothing in it is executed.
+
+        Of a path that doesn't exist, ``.npz`` is added. OSError if the file can't be read,
+        ValueError if it is another, is damaged, or inflates to more than 2^31 bytes.
+        """
         return _files.read(cls, file)
 
     def __reduce__(self) -> tuple[Any, ...]:
