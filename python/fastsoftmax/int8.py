@@ -97,7 +97,10 @@ def softmax(
         logits = checked_logits(x)
         along = axis_of(axis, logits.ndim)
     try:
-        scales = np.asarray(scale, dtype=np.float64)
+        with np.errstate(over="ignore"):  # of wider floats; refused below
+            scales = np.asarray(scale, dtype=np.float64)
+    except OverflowError:
+        scales = np.array(np.inf)
     except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
     if not ((scales > 0) & (scales < np.inf)).all():

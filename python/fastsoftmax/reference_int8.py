@@ -42,10 +42,11 @@ def hccs(
     return (2 * full * s + z) // (2 * z)
 
 
+@np.errstate(all="ignore")
 def table(scale: float, bits: int) -> Any:
     """Entries for the distances 0 to 255: a product of two tables of sixteen."""
     i = np.arange(16)
-    a = np.rint(32767 * np.exp(-16 * scale * i)).astype(np.int64)
+    a = np.rint(32767 * np.exp(-scale * (16 * i))).astype(np.int64)
     b = np.rint(32767 * np.exp(-scale * i)).astype(np.int64)
     entries = (a[:, None] * b + 0x4000).ravel() >> 15
     return entries if bits == 15 else (255 * entries + 0x4000) >> 15

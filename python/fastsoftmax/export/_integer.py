@@ -177,7 +177,10 @@ def int8(
 
 def _checked_scales(scale: ArrayLike) -> NDArray[np.float64]:
     try:
-        scales = np.asarray(scale, dtype=np.float64).ravel()
+        with np.errstate(over="ignore"):  # of wider floats; refused below
+            scales = np.asarray(scale, dtype=np.float64).ravel()
+    except OverflowError:
+        scales = np.array([np.inf])
     except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
     if not (scales.size and np.isfinite(scales).all() and (scales > 0).all()):
