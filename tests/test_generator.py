@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import sys
 import tomllib
 from pathlib import Path
@@ -90,6 +91,77 @@ def test_unreadable_file_is_refused(tmp_path: Path) -> None:
     result = generate_file(tmp_path / "bytes.toml", tmp_path / "out")
     assert result.returncode == 2
     assert result.stderr.startswith("bytes.toml: is not TOML: ")
+
+
+def spoilt(**change: str) -> str:
+    """Return a file of a fine entry and one with another value."""
+    return "schema = 1" + entry_text(GOOD_U, "fine") + entry_text(GOOD_U | change)
+
+
+FAR_TOO_MUCH: list[tuple[str, str, str]] = [
+    ("brackets", spoilt(operations="[" * 100_000), "entry 'foo': can't be read"),
+    ("braces", spoilt(let="{ a = " * 50_000), "entry 'foo': can't be read"),
+    ("closed", spoilt(domain="[" * 5000 + "]" * 5000), "entry 'foo': can't be read"),
+    ("digits", spoilt(operations="9" * 5000), "entry 'foo': can't be read"),
+    ("hexadecimal", spoilt(operations="0x" + "f" * 500_000), "entry 'foo': can't be read"),
+    ("in a list", spoilt(domain="[0x" + "f" * 9000 + ", 0.0]"), "entry 'foo': can't be read"),
+    ("squarings", spoilt(squarings="0x" + "f" * 9000), "entry 'foo': can't be read"),
+    ("schema", "schema = 0x" + "f" * 9000, "is not TOML"),
+    ("schema's digits", "schema = " + "9" * 9000, "can't be read"),
+    ("exponent", spoilt(measured_error="1e" + "9" * 4000), "entry 'foo': measured_error = inf"),
+    ("literal", spoilt(expression='"u * 1e' + "9" * 3000 + '"'), "entry 'foo': '1e999"),
+    ("long literal", spoilt(expression=f'"u * {"9" * 3900}"'), "entry 'foo': '999"),
+    ("too long", spoilt(expression=f'"{"9" * 500_000}"'), "entry 'foo': an expression of 500000"),
+    ("parentheses", spoilt(expression=f'"{"(" * 1900}u{")" * 1900}"'), "entry 'foo': "),
+    ("calls", spoilt(expression=f'"{"abs(" * 700}u{")" * 700}"'), "entry 'foo': "),
+    ("sums", spoilt(expression=f'"{"u+" * 1900}u"'), "entry 'foo': "),
+    ("table's name", "schema = 1\n[" + "a." * 50_000 + "a]", "line 2 has a key of many parts"),
+    ("quoted", "schema = 1\n[" + "'a' . " * 50_000 + "a]", "line 2 has a key of many parts"),
+    ("key", spoilt() + "\n" + "a." * 100_000 + "a = 1", "entry 'foo': line"),
+    ("inner key", spoilt(let="{ " + "a." * 9000 + "a = 1 }"), "entry 'foo': line"),
+    ("lets", spoilt(let="{ " + ", ".join(f'a{i} = "1"' for i in range(30_000)) + " }"), "entry"),
+    ("long name", f"schema = 1\n[surrogates.{'a' * 500_000}]", "entry 'aaa"),
+    ("long key", spoilt() + "a" * 500_000 + " = 1", "entry 'foo': unknown key"),
+    ("entries", "schema = 1\n" + "".join(f"[surrogates.a{i}]\n" for i in range(40_000)), "has 4"),
+    ("a megabyte", "schema = 1\n" + "#" * (1 << 20), "has more than 1048576 bytes"),
+    ("a word", "schema = 1\n" + "a-" * 500_000, "is not TOML"),
+    ("quotes", "schema = 1\n" + "'a" * 300_000, "is not TOML"),
+    ("escape", spoilt(origin='"\\u001b[31m\\u0000"'), "entry 'foo': origin holds"),
+    ("NUL in a name", spoilt() + '[surrogates."a\\u0000\\u001b"]', "entry 'a??': a name"),
+    ("NUL", "schema = 1\n\0", "is not TOML"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [case[1:] for case in FAR_TOO_MUCH], ids=[case[0] for case in FAR_TOO_MUCH]
+)
+def test_hostile_file_is_refused_at_once(text: str, reason: str, tmp_path: Path) -> None:
+    """However deep, long or many: a short line, and no second is spent on it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    line = refusal(text, tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert line.startswith(f"surrogates.toml: {reason}")
+    assert len(line) < 600
+    assert line.isprintable()
+    assert after.ru_utime - before.ru_utime < 3  # a second where nothing else runs
+
+
+def test_many_operations_are_refused(tmp_path: Path) -> None:
+    """What the sample would take minutes for."""
+    terms = "+".join(f"{i}*d" for i in range(500))
+    text = "schema = 1" + entry_text(GOOD_D | {"expression": f'"a+{terms}"', "operations": "1005"})
+    assert refusal(text, tmp_path).endswith(" operations; 200 at most")
+
+
+def test_folders_are_no_files(tmp_path: Path) -> None:
+    """Neither to read from nor to write to."""
+    result = generate_file(tmp_path, tmp_path / "out")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "can't be read: Is a directory" in result.stderr
+    (tmp_path / "out").write_text("a file")
+    result = generate("schema = 1" + entry_text(GOOD_U), tmp_path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "can't be written: " in result.stderr
 
 
 @pytest.mark.parametrize(("name", "reason"), NAME_REFUSALS)

@@ -19,6 +19,8 @@ LOOSEST_BOUND = 1.5
 INCREMENT_TOLERANCE = 1e-9
 EVEN_POINTS = 2000
 RUNS, RUN_LENGTH = 40, 8
+# The sample takes a second for so many; a polynomial of degree 30 takes 60.
+MOST_OPERATIONS = 200
 
 
 class Weight:
@@ -74,6 +76,8 @@ def check_claims(entry: Entry) -> None:
     counted = count_weight_operations(entry)
     if entry.operations != counted:
         raise RefusedError(f"operations = {entry.operations}, but the expression takes {counted}")
+    if counted > MOST_OPERATIONS:
+        raise RefusedError(f"the expression takes {counted} operations; {MOST_OPERATIONS} at most")
     if entry.update is not None:
         _check_increment(entry)
     largest = 0.0

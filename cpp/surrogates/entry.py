@@ -18,6 +18,7 @@ RESCALES = ("exp", "h")
 LOWEST_DOMAIN = -104.0
 MOST_SQUARINGS = 8
 LONGEST_NAME = 40
+MOST_LETS = 32
 HAND_WRITTEN = ("exact", "poly2", "poly3", "poly4")
 
 KEYS: dict[str, type] = {
@@ -174,6 +175,8 @@ def _lower_end(domain: list[Any]) -> float:
 
 
 def _check_let(let: dict[str, Any], arguments: tuple[str, ...]) -> dict[str, str]:
+    if len(let) > MOST_LETS:
+        raise RefusedError(f"let: {len(let)} names; {MOST_LETS} is the limit")
     reserved = {*arguments, "abs", "max", "min", "greater"}
     for name, text in let.items():
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):

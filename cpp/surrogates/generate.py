@@ -9,6 +9,7 @@ Standard library only: this runs before anything is installed. Nothing in the fi
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -21,17 +22,60 @@ from entry import Entry, read_entry
 from expression import RefusedError
 
 SCHEMA = 1
+# Hundreds of entries' worth; all that takes long is refused before it is read.
+MOST_BYTES = 1 << 20
+MOST_ENTRIES = 200
+LONGEST_REPORT = 500
+# A key of so many parts: tomllib takes a time that grows with their square.
+DEEP_KEY = re.compile(
+    r"""(?<![\w-])((?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){8}""", re.ASCII
+)
 
 
 def read_entries(path: Path) -> list[Entry]:
     """Read and check the entries of a file in order; raise RefusedError at the first bad one."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise RefusedError(f"can't be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    if len(content) > MOST_BYTES:
+        raise RefusedError(f"has more than {MOST_BYTES} bytes")
+    try:
+        tables = _tables(_parsed(content.decode()))
+    except ValueError as error:
         raise RefusedError(f"is not TOML: {error}") from None
-    return [_read(name, table) for name, table in _tables(data).items()]
+    return [_read(name, table) for name, table in tables.items()]
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return what the text says; a ValueError or RefusedError names the place."""
+    if deep := DEEP_KEY.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise RefusedError(f"{_entry_before(text, deep.end())}line {line} has a key of many parts")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(f"{_entry_at_fault(text)}can't be read: {error}") from None
+
+
+def _entry_at_fault(text: str) -> str:
+    """Name the table that alone is refused without a place."""
+    for table in re.finditer(r"^\[.*\n(?:(?!\[).*(?:\n|\Z))*", text, re.MULTILINE):
+        try:
+            tomllib.loads(table[0])
+        except tomllib.TOMLDecodeError:
+            continue
+        except (ValueError, RecursionError):
+            return _entry_before(text, table.end())
+    return ""
+
+
+def _entry_before(text: str, end: int) -> str:
+    names = re.findall(r"^\[surrogates\.([^\]\s]{1,60})\]", text[:end], re.MULTILINE)
+    return f"entry '{names[-1]}': " if names else ""
 
 
 def _tables(data: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +87,8 @@ def _tables(data: dict[str, Any]) -> dict[str, Any]:
     tables = data.get("surrogates")
     if not isinstance(tables, dict) or not tables:
         raise RefusedError("there is no table [surrogates.NAME]")
+    if len(tables) > MOST_ENTRIES:
+        raise RefusedError(f"has {len(tables)} entries; {MOST_ENTRIES} is the limit")
     return tables
 
 
@@ -52,7 +98,16 @@ def _read(name: str, table: object) -> Entry:
         check_claims(entry)
     except RefusedError as reason:
         raise RefusedError(f"entry '{name}': {reason}") from None
+    except (ValueError, RecursionError) as error:  # numbers and texts too large to be shown
+        raise RefusedError(f"entry '{name}': can't be read: {error}") from None
     return entry
+
+
+def _report(name: str, reason: object) -> str:
+    """Return one line: names and texts of an entry may hold anything, of any length."""
+    line = " ".join(f"{name}: {reason}".split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line if len(line) <= LONGEST_REPORT else f"{line[:LONGEST_REPORT]}..."
 
 
 def _write_if_changed(path: Path, text: str) -> None:
@@ -73,13 +128,20 @@ def main() -> int:
     try:
         entries = read_entries(source)
     except RefusedError as reason:
-        # Names and texts of an entry may hold line breaks; the report is one line.
-        print(" ".join(f"{source.name}: {reason}".split()), file=sys.stderr)
+        print(_report(source.name, reason), file=sys.stderr)
         return 2
-    out.mkdir(parents=True, exist_ok=True)
-    _write_if_changed(out / "surrogates.hpp", header(entries, source.name))
-    _write_if_changed(out / "surrogates.def", definitions(entries, source.name))
-    _write_if_changed(out / "surrogates_c.def", c_definitions(entries, source.name))
+    texts = {
+        "surrogates.hpp": header(entries, source.name),
+        "surrogates.def": definitions(entries, source.name),
+        "surrogates_c.def": c_definitions(entries, source.name),
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _write_if_changed(out / name, text)
+    except OSError as error:
+        print(_report(str(out), f"can't be written: {error.strerror}"), file=sys.stderr)
+        return 2
     return 0
 
 
