@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from fastsoftmax import hccs, heinsen
+from fastsoftmax._hccs_params import WIDE
 from fastsoftmax.commands import calibrate
 from fastsoftmax.heinsen import _files
 
 Members = dict[str, bytes]
 PARAMS: dict[str, Any] = {
     "version": 1,
-    "profile": "wide",
-    "mode": "wide",
+    "profile": WIDE,
+    "mode": WIDE,
     "n": 128,
     "scale": [0.1, 0.2],
     "B": [600, 700],
@@ -207,9 +208,9 @@ ODD = [
 
 #: For every key of a JSON file.
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 1.0, 1e999, 10**400, -(1 << 63), "", "0.1", "wide", "paper",
+    None, True, False, 0, 1, -1, 2, 1.0, 1e999, 10**400, -(1 << 63), "", "0.1", WIDE, "paper",
     [], [[]], {}, [1, "1"], [1, [2]], [None], [True], [0.1, 0.2], [[0.1], [0.2]], {"a": 1},
-    [1] * 3, [[[1]]], ["wide"], 1 << 31, 10**4000, float("nan"),
+    [1] * 3, [[[1]]], [WIDE], 1 << 31, 10**4000, float("nan"),
 ]  # fmt: skip
 
 

@@ -195,6 +195,7 @@ def test_command_line_writes_what_the_functions_return(tmp_path: Path) -> None:
         (("int8", "--scale", "0.1", "--mode", "x", "-o", "out.h"), "--mode"),
         (("int8", "--scale", "-1", "-o", "out.h"), "above 0"),
         (("int8", "--scale", "0.1", "-o", "absent/out.h"), "absent"),
+        (("int8", "--scale", "0.1", "--out-dtype", "(1,"), "no dtype"),
     ],
 )
 def test_command_line_refuses(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -45,9 +45,17 @@ def checked_mask(mask: object, shape: tuple[int, ...]) -> NDArray[np.bool_] | No
         ) from None
 
 
+def dtype_named(dtype: DTypeLike) -> np.dtype[Any]:
+    """`dtype` as NumPy takes it, which parses text as code in part: SyntaxError for some."""
+    try:
+        return np.dtype(dtype)
+    except SyntaxError:
+        raise TypeError(f"out_dtype is {str(dtype)[:40]!r}, which is no dtype") from None
+
+
 def checked_out_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """`dtype` if it is one that the operations give."""
-    wanted = np.dtype(dtype)
+    wanted = dtype_named(dtype)
     if wanted not in _RESULTS:
         raise TypeError(f"out_dtype is {wanted}; it may be int16 or uint8")
     return _RESULTS[_RESULTS.index(wanted)]  # the core knows these two objects

@@ -24,6 +24,7 @@ from fastsoftmax._int8_arrays import (
     checked_mask,
     checked_out_dtype,
     checked_variant,
+    dtype_named,
     for_rows,
     job_of,
 )
@@ -176,7 +177,7 @@ def softmax_float(
     """
     logits = checked_array(x, "x")
     along = axis_of(axis, logits.ndim)
-    dtype = np.dtype(logits.dtype if out_dtype is None else out_dtype)
+    dtype = dtype_named(logits.dtype if out_dtype is None else out_dtype)
     rows = np.moveaxis(logits, along, -1)
     keep = np.ones(rows.shape, bool)
     if mask is not None:
