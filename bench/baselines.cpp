@@ -13,6 +13,8 @@
 // without vectorising and without contraction: a speed-up quoted against these is one over scalar
 // code. Edge inputs: finite logits only. Rejected: an `if` for the new maximum, which is faster on
 // long rows (the branch is well predicted) but makes the cost depend on the data.
+#include "without_gil.hpp"
+
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -25,6 +27,7 @@
 #include <nanobind/stl/string.h>
 
 namespace nb = nanobind;
+using fastsoftmax::python::without_gil;
 using namespace nb::literals;
 
 namespace {
@@ -76,13 +79,14 @@ void update(const std::string &name, In1<T> m, In1<T> s, In1<T> x, Out1<T> out, 
     const T *pm = m.data(), *ps = s.data(), *px = x.data();
     T *po = out.data();
     with_form(name, [&](auto form) {
-        const nb::gil_scoped_release unlocked;
-        for (int pass = 0; pass < repeats; ++pass) {
-            for (std::size_t i = 0; i < n; ++i) {
-                po[i] = form.template step<T>(pm[i], ps[i], px[i]);
+        without_gil([=] {
+            for (int pass = 0; pass < repeats; ++pass) {
+                for (std::size_t i = 0; i < n; ++i) {
+                    po[i] = form.template step<T>(pm[i], ps[i], px[i]);
+                }
+                asm volatile("" ::: "memory"); // or equal passes could be merged into one
             }
-            asm volatile("" ::: "memory"); // or equal passes could be merged into one
-        }
+        });
     });
 }
 
@@ -97,17 +101,18 @@ template <class T> void scan(const std::string &name, In2<T> x, Out1<T> m, Out1<
     const T *px = x.data();
     T *pm = m.data(), *ps = s.data();
     with_form(name, [&](auto form) {
-        const nb::gil_scoped_release unlocked;
-        for (std::size_t row = 0; row < rows; ++row) {
-            const T *line = px + row * columns;
-            T top = line[0], sum = T{1};
-            for (std::size_t i = 1; i < columns; ++i) {
-                sum = form.template step<T>(top, sum, line[i]);
-                top = line[i] > top ? line[i] : top;
+        without_gil([=] {
+            for (std::size_t row = 0; row < rows; ++row) {
+                const T *line = px + row * columns;
+                T top = line[0], sum = T{1};
+                for (std::size_t i = 1; i < columns; ++i) {
+                    sum = form.template step<T>(top, sum, line[i]);
+                    top = line[i] > top ? line[i] : top;
+                }
+                pm[row] = top;
+                ps[row] = sum;
             }
-            pm[row] = top;
-            ps[row] = sum;
-        }
+        });
     });
 }
 
@@ -119,24 +124,23 @@ template <class T> void softmax(In2<T> x, Out2<T> out) {
     if (columns == 0) {
         return;
     }
-    const T *px = x.data();
-    T *po = out.data();
-    const nb::gil_scoped_release unlocked;
-    for (std::size_t row = 0; row < rows; ++row, px += columns, po += columns) {
-        T top = px[0];
-        for (std::size_t i = 1; i < columns; ++i) {
-            top = px[i] > top ? px[i] : top;
+    without_gil([rows, columns, px = x.data(), po = out.data()]() mutable {
+        for (std::size_t row = 0; row < rows; ++row, px += columns, po += columns) {
+            T top = px[0];
+            for (std::size_t i = 1; i < columns; ++i) {
+                top = px[i] > top ? px[i] : top;
+            }
+            T sum = T{0};
+            for (std::size_t i = 0; i < columns; ++i) {
+                po[i] = std::exp(px[i] - top);
+                sum += po[i];
+            }
+            const T scale = T{1} / sum;
+            for (std::size_t i = 0; i < columns; ++i) {
+                po[i] *= scale;
+            }
         }
-        T sum = T{0};
-        for (std::size_t i = 0; i < columns; ++i) {
-            po[i] = std::exp(px[i] - top);
-            sum += po[i];
-        }
-        const T scale = T{1} / sum;
-        for (std::size_t i = 0; i < columns; ++i) {
-            po[i] *= scale;
-        }
-    }
+    });
 }
 
 template <class T> void add_for(nb::module_ &module) {

@@ -1,6 +1,7 @@
 // The arguments that all operations share, read from Python objects without words for what is
 // wrong.
 #pragma once
+#include "../without_gil.hpp"
 #include "buffer.hpp"
 #include "dispatch/thread_count.hpp"
 
@@ -51,8 +52,7 @@ inline bool read_options(nb::handle variant, nb::handle isa, nb::handle threads,
 template <class F> void run(std::size_t elements, const F &f) {
     if (elements < worth_releasing)
         return f();
-    const nb::gil_scoped_release released;
-    f();
+    without_gil(f);
 }
 
 /// Calls f with a value of the element type; a word is a bfloat16 where `bfloats` says so. False

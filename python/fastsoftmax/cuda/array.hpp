@@ -1,5 +1,6 @@
 // Arrays as DLPack hands them over, and how operands of one shape share their rows.
 #pragma once
+#include "../without_gil.hpp"
 #include "api.hpp"
 #include "device.hpp"
 
@@ -86,11 +87,10 @@ void require(bool condition, const char *what);
 /// Calls a launcher on a device, without the GIL, and raises its error.
 template <class F> void launch(int device, const std::string &what, const F &launcher) {
     int error = 0;
-    {
-        const nb::gil_scoped_release released;
+    without_gil([&] {
         const cuda::OnDevice here(device);
         error = here.error() ? here.error() : launcher();
-    }
+    });
     check(error, "launching " + what);
 }
 
