@@ -69,7 +69,7 @@ Names detect() { return {"neon", "fma"}; }
 } // namespace
 
 bool cpu_has_all(std::string_view features) {
-    static const Names present = detect();
+    static const auto &present = *new Names(detect()); // threads may outlive statics
     std::size_t at = 0;
     while ((at = features.find_first_not_of(' ', at)) != std::string_view::npos) {
         const std::size_t end = std::min(features.find(' ', at), features.size());

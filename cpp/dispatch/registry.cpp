@@ -18,6 +18,9 @@
 namespace fastsoftmax {
 namespace {
 
+// Nothing here is ever destroyed: at the end of the process other threads may be inside a call, and
+// functions registered with atexit may make one.
+
 /// The rows of an ISA's units, joined; never freed, since rows are handed out.
 std::span<const KernelRow> joined(std::initializer_list<const KernelTable *> tables) {
     static auto &all = *new std::deque<std::vector<KernelRow>>;
@@ -37,10 +40,10 @@ std::vector<Isa> collect() {
 }
 
 const std::string &preferred() {
-    static const std::string name = [] {
+    static const auto &name = *new std::string([] {
         const char *value = std::getenv("FASTSOFTMAX_ISA");
-        return std::string(value ? value : "");
-    }();
+        return value ? value : "";
+    }());
     return name;
 }
 
@@ -77,7 +80,7 @@ std::string key(std::string_view op, std::string_view variant, std::string_view 
 
 /// The choice where no ISA is named, made once for every operation, variant and dtype.
 const std::unordered_map<std::string, const KernelRow *> &defaults() {
-    static const auto chosen = [] {
+    static const auto &chosen = *new auto([] {
         std::unordered_map<std::string, const KernelRow *> map;
         const auto add = [&map](const Isa &isa) {
             for (const KernelRow &row : isa.rows)
@@ -90,19 +93,19 @@ const std::unordered_map<std::string, const KernelRow *> &defaults() {
             if (isa.available && isa.name == preferred())
                 add(isa);
         return map;
-    }();
+    }());
     return chosen;
 }
 
 } // namespace
 
 std::span<const Isa> all_isas() {
-    static const std::vector<Isa> isas = collect();
+    static const auto &isas = *new std::vector<Isa>(collect());
     return isas;
 }
 
 const std::string &environment_problem() {
-    static const std::string problem = [] {
+    static const auto &problem = *new std::string([] {
         const std::vector<std::string> names = runnable();
         if (preferred().empty() || std::ranges::find(names, preferred()) != names.end())
             return std::string();
@@ -112,7 +115,7 @@ const std::string &environment_problem() {
                     ? "this CPU can't run"
                     : "isn't the name of an instruction set") +
                "; unset it or set it to one of: " + list(names);
-    }();
+    }());
     return problem;
 }
 
