@@ -6,8 +6,8 @@ import sys
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run this interpreter with FASTSOFTMAX_* unset but for what is given."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FASTSOFTMAX_")}
+    """Run this interpreter with FASTSOFTMAX_* and OMP_* unset but for what is given."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FASTSOFTMAX_", "OMP_"))}
     return subprocess.run(
         [sys.executable, *arguments],
         env=kept | environment,

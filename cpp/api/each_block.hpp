@@ -11,8 +11,9 @@
 
 namespace fastsoftmax {
 
-/// The split that suits a kernel; throws where threads, or the environment's, can't be.
-Split split_for(const KernelRow &kernel, const Options &options);
+/// The split that suits a kernel and a job of so many elements; throws where threads, or the
+/// environment's, can't be.
+Split split_for(const KernelRow &kernel, const Options &options, std::size_t elements);
 
 template <class T, class Operation>
 concept SharesRows = requires(const Operation &operation, T *row, std::size_t n) {

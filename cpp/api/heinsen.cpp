@@ -52,10 +52,10 @@ template <class T> class Job {
         : states_(states), a_(tokens), kernel_(kernel), begin_(heinsen_weights_size(a_.d_k)),
           size_(heinsen_state_size(a_.d_k, a_.d_v, a_.log_values)) {}
 
-    void run(std::size_t threads) {
+    void run(int threads) {
         const std::size_t panels = heinsen_padded(a_.d_v) / heinsen_block;
         const std::size_t heads = a_.heads, work = heads * a_.n * a_.d_k * a_.d_v;
-        const std::size_t parts = std::min(threads, 1 + work / worthwhile);
+        const auto parts = static_cast<std::size_t>(threads_for(threads, 1 + work / worthwhile));
         spans_ = parts <= heads ? 1 : std::min(panels, (parts + heads - 1) / heads);
         if (spans_ > 1)
             copy_weights();
@@ -149,16 +149,14 @@ void heinsen_start(T *state, std::size_t d_k, std::size_t d_v, bool zeros, bool 
 
 template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Options &options) {
     const KernelRow &kernel = kernel_for<T>(a.log_values, options);
-    if (options.threads == 0 && !threads_problem().empty())
-        throw std::invalid_argument(threads_problem());
+    check_threads(options.threads);
     if (a.d_k == 0 || a.d_v == 0 || (a.k && !a.v) || (a.q && !a.y))
         throw std::invalid_argument("heinsen: d_k and d_v are at least 1, k needs v, q needs y");
     if (a.log_output && !a.log_values)
         throw std::invalid_argument("heinsen: log_output is for states of log values");
     if (a.heads == 0 || (!a.q && !a.k))
         return;
-    Job<T>(states, a, kernel)
-        .run(static_cast<std::size_t>(options.threads == 0 ? default_threads() : options.threads));
+    Job<T>(states, a, kernel).run(options.threads);
 }
 
 template void heinsen_start(float *, std::size_t, std::size_t, bool, bool);

@@ -66,23 +66,13 @@ void run(Array<const std::int8_t> x, Mask mask, Array<Out> y, const Blocks &bloc
     // about 20 us of work for each thread: 2 ns an element on one lane, 0.1 ns on sixty-four
     const std::size_t worthwhile = std::size_t{8192} * static_cast<std::size_t>(kernel.lanes);
     const std::size_t most = std::min(all, all * n / worthwhile);
-    const int wanted = threads == 0 ? default_threads() : threads;
-    const int parts =
-        std::max(1, static_cast<int>(std::min(most, static_cast<std::size_t>(wanted))));
+    const int parts = threads_for(threads, most);
     if (parts == 1)
         return walk(0, all);
     run_parts(parts, parts, [&](int part) {
         const auto i = static_cast<std::size_t>(part), of = static_cast<std::size_t>(parts);
         walk(all / of * i + std::min(i, all % of), all / of * (i + 1) + std::min(i + 1, all % of));
     });
-}
-
-void check_threads(int threads) {
-    if (threads < 0)
-        throw std::invalid_argument("threads must be at least 1, or 0 for the default; got " +
-                                    std::to_string(threads));
-    if (threads == 0 && !threads_problem().empty())
-        throw std::invalid_argument(threads_problem());
 }
 
 /// Powers by products, for 2 exps in place of 32, half a microsecond: 16 roundings of a double,

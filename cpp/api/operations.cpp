@@ -11,15 +11,11 @@
 
 namespace fastsoftmax {
 
-Split split_for(const KernelRow &kernel, const Options &options) {
-    if (options.threads < 0)
-        throw std::invalid_argument("threads must be at least 1, or 0 for the default; got " +
-                                    std::to_string(options.threads));
-    if (options.threads == 0 && !threads_problem().empty())
-        throw std::invalid_argument(threads_problem());
+Split split_for(const KernelRow &kernel, const Options &options, std::size_t elements) {
+    check_threads(options.threads);
     // an element takes 4 ns on one lane, 0.3 ns on sixteen
     const auto worthwhile = std::size_t{4096} * static_cast<std::size_t>(kernel.lanes);
-    return {options.threads == 0 ? default_threads() : options.threads, worthwhile};
+    return {threads_for(options.threads, elements / worthwhile), worthwhile};
 }
 
 namespace {
@@ -82,7 +78,8 @@ void map(Array<const E> x, Array<E> y, std::size_t axis, const Options &options,
         return; // however many rows there are, nothing is in them
     RowsJob<T> job = rows_job<E>(x, y, axis, adaptation);
     job.outer.put_nearest_last();
-    each_block(job, kernel, split_for(kernel, options), Call{kernel, static_cast<T>(nothing)});
+    each_block(job, kernel, split_for(kernel, options, job.rows * job.n),
+               Call{kernel, static_cast<T>(nothing)});
 }
 
 template <template <class> class Arguments, class E>
@@ -91,7 +88,8 @@ void reduce(Array<const E> x, Computed<E> *m, Computed<E> *s, std::size_t axis,
     using T = Computed<E>;
     const KernelRow &kernel =
         choose_kernel(Arguments<T>::op, options.variant, dtype_name<T>, options.isa);
-    each_block(rows_job<E>(x, {}, axis, adaptation), kernel, split_for(kernel, options),
+    const RowsJob<T> job = rows_job<E>(x, {}, axis, adaptation);
+    each_block(job, kernel, split_for(kernel, options, job.rows * job.n),
                Reduce<Arguments<T>>{kernel, m, s});
 }
 

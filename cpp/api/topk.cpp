@@ -76,7 +76,7 @@ template <class T>
 void find(const RowsJob<T> &job, std::size_t k, T *p, std::int64_t *index, const Options &options) {
     const KernelRow &kernel =
         choose_kernel(TopkArguments<T>::op, options.variant, dtype_name<T>, options.isa);
-    const Split split = split_for(kernel, options);
+    const Split split = split_for(kernel, options, job.rows * job.n);
     if (k == 0)
         return;
     if (k <= most_fused)

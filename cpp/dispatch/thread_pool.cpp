@@ -44,8 +44,7 @@ class Pool {
             return;
         }
         // parts are taken as threads come free, so fewer threads than parts will do
-        const int helpers = std::min({parts - 1, threads - 1, 2 * usable_cpus()});
-        start(helpers);
+        const int helpers = start(std::min(parts, threads) - 1);
         Job job{part, parts, helpers};
         int sleepers = 0;
         {
@@ -92,16 +91,22 @@ class Pool {
         }
     };
 
-    void start(int threads) {
-        while (static_cast<int>(threads_.size()) < threads) {
+    /// Has so many threads, but never starts more than two for each CPU. How many there are of
+    /// them.
+    int start(int threads) {
+        const auto started = [this] { return static_cast<int>(threads_.size()); };
+        // the system is asked for its CPUs only where there is something to start
+        const int most = started() < threads ? std::min(threads, 2 * usable_cpus()) : threads;
+        while (started() < most) {
             // a thread that can't be had is done without: the others take its parts
             try {
                 threads_.emplace_back([this] { wait_and_work(); });
                 threads_.back().detach();
             } catch (const std::system_error &) {
-                return;
+                break;
             }
         }
+        return std::min(threads, started());
     }
 
     void wait_and_work() {

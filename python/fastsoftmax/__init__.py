@@ -14,6 +14,7 @@ with a state of constant size.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fastsoftmax._core import version as __version__
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from fastsoftmax import hccs, heinsen, int8, reference
 
 require_environment()
+
+# Never imported for its own sake; before 3.2 it knows no libraries but its own
+if hasattr(sys.modules.get("threadpoolctl"), "LibController"):
+    importlib.import_module("fastsoftmax.threadpool").register()
 
 #: Modules that are loaded when they are first named, so that softmax alone is imported soon.
 _LATER = frozenset({"hccs", "heinsen", "int8", "reference"})
