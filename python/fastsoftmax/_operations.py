@@ -61,9 +61,11 @@ def online(
         Where to write the result: same kind, shape and dtype as `logits`, which it may be. If it
         overlaps `logits` in another way, a copy of `logits` is made first.
     threads : int, optional
-        At most so many threads, from 1 up. By default FASTSOFTMAX_NUM_THREADS, or else as many as
-        the affinity mask and the cgroup leave. Rows are split over them where each gets some 20 us
-        of work; the bits of the result don't depend on it.
+        At most so many threads, from 1 up. By default FASTSOFTMAX_NUM_THREADS, or else
+        OMP_NUM_THREADS (both read at import), or else as many as the affinity mask, read for each
+        call, and the cgroup leave; never more than a limit of threadpoolctl
+        (``fastsoftmax.threadpool``). Rows are split over them where each gets some 20 us of work;
+        the bits of the result don't depend on it.
     stream : stream of torch or CuPy, or int, optional
         For logits on a CUDA device: where the kernel goes, by default the current stream of their
         library. An int is the handle, as in DLPack.
@@ -103,6 +105,9 @@ def online(
 
     Along an axis that isn't the last, or over rows with gaps, sums are added in another order than
     along contiguous rows: the last bits may differ.
+
+    A call runs to its end: Ctrl-C raises KeyboardInterrupt after it. Scratch memory, fork and the
+    end of the interpreter: docs/performance.md, Threads.
 
     References
     ----------
