@@ -63,3 +63,38 @@ print(process.exitcode, np.array_equal(found, expected))
 def test_a_forked_child_has_a_pool_of_its_own() -> None:
     """The parent's threads don't exist in the child, which must not wait for them."""
     assert output("-W", "ignore::DeprecationWarning", "-c", FORK).split() == ["0", "True"]
+
+
+BUSY_FORK = """
+import os, threading
+import fastsoftmax as fs
+import numpy as np
+
+x = np.random.default_rng(0).standard_normal((600, 1000), dtype=np.float32)
+expected, stop, failed = fs.online(x, threads=1), threading.Event(), []
+
+def work():
+    while not stop.is_set():
+        fs.online(x, threads=2)
+
+def forks():
+    for _ in range(10):
+        child = os.fork()
+        if not child:
+            os._exit(0 if np.array_equal(fs.online(x, threads=2), expected) else 1)
+        failed.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
+
+workers = [threading.Thread(target=work) for _ in range(2)]
+[w.start() for w in workers]
+forks()
+forker = threading.Thread(target=forks)
+forker.start(), forker.join()
+stop.set()
+print(len(failed), sum(failed))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no fork")
+def test_fork_while_other_threads_are_inside_calls() -> None:
+    """From the main thread and from another, whatever the pool's locks were at that moment."""
+    assert output("-W", "ignore::DeprecationWarning", "-c", BUSY_FORK).split() == ["20", "0"]
