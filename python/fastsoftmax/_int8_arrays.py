@@ -171,3 +171,10 @@ def checked_variant(value: object, what: str, op: str) -> str:
     if checked_name(value, what) not in known:
         raise ValueError(f"unknown {what} {value!r}; there are: {', '.join(known)}")
     return str(value)
+
+
+def checked_table(value: object) -> str:
+    """`value` if there is such a table; "auto" is that of the most bits, as in the core."""
+    if isinstance(value, str) and value == "auto":
+        return _core.variants("int8")[-1]
+    return checked_variant(value, "table", "int8")

@@ -1,8 +1,8 @@
 """HCCS: head-calibrated clipped-linear softmax, in integers. arXiv 2604.02292.
 
 ``s = B - S * min(max - x, Dmax)``, normalised by one of five modes; `Params` holds a head's
-integers. Where byte permutes exist, a table of exp (`fastsoftmax.int8`) is as fast and closer to
-softmax; HCCS is for machines without them, and for models trained with it.
+integers. Where byte permutes exist, a table of exp (`fastsoftmax.int8`) takes about as long as mode
+"wide" and is closer to softmax; HCCS is for machines without them, and for models trained with it.
 """
 
 from typing import Any
@@ -91,9 +91,9 @@ def softmax(
 
     Notes
     -----
-    Exact: every instruction set gives the bits of the formulas in cpp/common/hccs.hpp. 8-bit
-    results run out of resolution: "i8+div" rounds down, and "wide" gives 0 for uniform rows of
-    more than 510.
+    Every instruction set gives the bits of the formulas in cpp/common/hccs.hpp. How far they are
+    from softmax depends on logits and parameters; docs/int8.md has measurements. 8-bit results run
+    out of resolution: "i8+div" rounds down, and "wide" gives 0 for uniform rows of more than 510.
 
     References
     ----------

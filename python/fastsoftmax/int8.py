@@ -1,5 +1,6 @@
 """Softmax of int8 logits by a table of exp: no calibration, integers throughout."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,65 @@ from fastsoftmax._int8_arrays import (
     axis_of,
     checked_logits,
     checked_out_dtype,
-    checked_variant,
+    checked_table,
     for_rows,
     job_of,
 )
 
-__all__ = ["softmax"]
+__all__ = ["error_bound", "softmax"]
+
+#: By bits of an entry: how far it is from exp, apart from what the rounding of a result covers.
+_ENTRY_ERRORS = (2.1e-3, 3.1e-5)
+_ROUNDING = {255: 0.6, 32767: 2.5}  #: of a result, in its units
+
+
+def error_bound(n: int, *, table: str = "auto", out_dtype: DTypeLike = np.uint8) -> float:
+    """How far a result of `softmax` can be from softmax in rows of n, in units of the result.
+
+    Parameters
+    ----------
+    n : int
+        Elements of a row that take part, not negative.
+    table, out_dtype
+        As in `softmax`.
+
+    Returns
+    -------
+    float
+        The bound of ``abs(softmax(x, scale) - full * p)``, where p is the softmax of ``scale * x``
+        and full is 255 (uint8) or 32767 (int16): ``rounding + full * m * E / (1 + m * E)`` with
+        m = n - 1, E = 2.1e-3 (u8) or 3.1e-5 (u16), and 0.6 (uint8) or 2.5 (int16) for rounding. It
+        holds for every scale and all logits, and some rows come half as far at least.
+
+    Raises
+    ------
+    TypeError
+        For an `n` that isn't an integer, another `out_dtype`.
+    ValueError
+        For an `n` below 0, an unknown table.
+
+    Notes
+    -----
+    The worst row has one high logit, and all others where the table's entry just rounds to 0. The
+    derivation is in cpp/common/byte_table.hpp.
+
+    Examples
+    --------
+    >>> [round(error_bound(n), 1) for n in (1, 128, 4096)]
+    [0.6, 1.6, 29.3]
+    >>> round(error_bound(128, table="u8"), 1)
+    54.3
+    """
+    try:
+        others = operator.index(n) - 1
+    except TypeError:
+        raise TypeError(f"n must be an integer, not {n!r}") from None
+    if others < -1:
+        raise ValueError(f"n is {n}; a row has 0 elements at least")
+    full = int(np.iinfo(checked_out_dtype(out_dtype)).max)
+    known = _core.variants("int8")
+    lost = max(others, 0) * _ENTRY_ERRORS[known.index(checked_table(table))]
+    return _ROUNDING[full] + full * lost / (1 + lost)
 
 
 def softmax(
@@ -44,7 +98,8 @@ def softmax(
         Nats for one step of `x`, finite and above 0: one for all, or of a shape that broadcasts
         to the dimensions of `x` without its rows and the axis, [heads] for [batch, heads, rows, n].
     table : str
-        ``"u8"``: entries of 8 bits, ``"u16"``: of 15. ``"auto"``: 8 for uint8, 15 for int16.
+        ``"u8"``: entries of 8 bits, ``"u16"``: of 15. ``"auto"``: of 15, since 8 bits leave more
+        than a unit of uint8 uncertain from 3 elements on.
     mask : ndarray of bool, optional
         True where a position takes part; broadcasts to the shape of `x`.
     out_dtype : dtype
@@ -75,9 +130,10 @@ def softmax(
 
     Notes
     -----
-    Every instruction set gives the bits of the formulas in cpp/common/byte_table.hpp. Entries are
-    within 1.5/32767 (u16) or 0.6/255 (u8) of exp, and the result within 1 unit (uint8) or 3
-    (int16) of the exact quotient. Rows of more than 510 equal logits are 0 in uint8.
+    Every instruction set gives the bits of the formulas in cpp/common/byte_table.hpp. The result is
+    within `error_bound` units of the softmax of ``scale * x``. That grows with the length of a row,
+    as weights that round to 0 in the table are lost, however many there are. Rows of more than 510
+    equal logits are 0 in uint8.
 
     Examples
     --------
@@ -90,8 +146,7 @@ def softmax(
         if result is not False:
             return result
     dtype = checked_out_dtype(out_dtype)
-    if not isinstance(table, str) or table != "auto":
-        table = checked_variant(table, "table", "int8")
+    table = checked_table(table)
     away = on_device(x, stream)
     if not away:
         logits = checked_logits(x)
@@ -109,9 +164,6 @@ def softmax(
         from fastsoftmax import _device_int8
 
         call = _device_int8.Call(x, axis, threads, isa, stream)
-        known = _core.variants("int8")
-        if table == "auto":
-            table = known[0] if dtype == np.uint8 else known[-1]
         return _device_int8.softmax(call, scales, table, mask, dtype, out)
     job = job_of(logits, mask, out, dtype, along, threads, isa)
     for_rows(scales, job.rows, "the scales")  # refuses those that don't fit

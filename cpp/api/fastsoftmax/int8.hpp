@@ -2,7 +2,7 @@
 //
 //   fastsoftmax::int8::Head head{.B = 600, .S = 9, .Dmax = 63};
 //   fastsoftmax::int8::hccs<std::int16_t>(x, y, rows, columns, head);          // mode "wide"
-//   fastsoftmax::int8::softmax<std::uint8_t>(x, y, rows, columns, scale);      // table "u8"
+//   fastsoftmax::int8::softmax<std::uint8_t>(x, y, rows, columns, scale);      // table "u16"
 //
 // Same bits on every instruction set and for every number of threads. Errors as in fastsoftmax.hpp;
 // nothing is written then. y must not overlap x or the mask.
@@ -32,6 +32,7 @@ void hccs(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const Head>
 
 /// Softmax of scale * x along the last dimension, by a table of exp; scales as `heads` above, each
 /// finite and above 0. options.variant is "u8" or "u16", Out uint8_t (full 255) or int16_t (32767).
+/// "u8" may be far from softmax but in the shortest rows: see common/byte_table.hpp.
 template <class Out>
 void softmax(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const double> scales,
              Options options);
@@ -47,7 +48,7 @@ void hccs(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, const H
 }
 template <class Out>
 void softmax(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, double scale,
-             Options options = {.variant = sizeof(Out) == 1 ? "u8" : "u16"}) {
+             Options options = {.variant = "u16"}) {
     const std::size_t shape[] = {rows, n};
     const auto row = static_cast<std::ptrdiff_t>(n), size = std::ptrdiff_t{sizeof(Out)};
     const std::ptrdiff_t bytes[] = {row, 1}, results[] = {row * size, size}, none[] = {0};

@@ -147,7 +147,7 @@ nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle sc
         return nb::borrow(Py_False);
     const std::vector<std::string> &names = variants<ByteTableArguments>();
     if (call.options.variant == "auto")
-        call.options.variant = type == Element::uint8 ? names.front() : names.back();
+        call.options.variant = names.back();
     else if (std::ranges::find(names, call.options.variant) == names.end())
         return nb::borrow(Py_False);
     const auto good = [](double value) { return value > 0 && std::isfinite(value); };

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastsoftmax import _core, reference_int8
 from fastsoftmax._hccs_params import Params
-from fastsoftmax._int8_arrays import checked_out_dtype, checked_variant
+from fastsoftmax._int8_arrays import checked_out_dtype, checked_table, checked_variant
 from fastsoftmax.export._text import braced, checked_name, comment, filled
 
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.int16): 32767}
@@ -57,7 +57,7 @@ def hccs(
 
     Notes
     -----
-    Exact, as the library's kernels. A row with nothing kept is 0, and n = 0 is refused.
+    The bits are those of the library's kernels. A row with nothing kept is 0, and n = 0 is refused.
 
     References
     ----------
@@ -116,7 +116,7 @@ def int8(
     scale : float or array of float
         Nats for one step of the logits, finite and above 0; one for each head.
     table : str
-        ``"u8"``: entries of 8 bits, ``"u16"``: of 15. ``"auto"``: 8 for uint8, 15 for int16.
+        As in `fastsoftmax.int8.softmax`. ``"u8"`` takes half the memory or less.
     out_dtype : dtype, optional
         uint8 or int16; by default the one that goes with `table`, and uint8 for ``"auto"``.
     entries : int or "auto"
@@ -139,20 +139,20 @@ def int8(
 
     Notes
     -----
-    Error bounds as in `fastsoftmax.int8.softmax`. A row with nothing kept is 0; n = 0 is refused.
+    The error is that of `fastsoftmax.int8.softmax`. A row with nothing kept is 0; n = 0 is refused.
 
     Examples
     --------
-    >>> "fs_int8_table[1][64]" in int8(0.11)
+    >>> "fs_int8_table[1][128]" in int8(0.11)
+    True
+    >>> "fs_int8_table[1][64]" in int8(0.11, table="u8")
     True
     """
     known = _core.variants("int8")
     dtype = np.dtype(np.uint8) if out_dtype is None else checked_out_dtype(out_dtype)
-    if isinstance(table, str) and table == "auto":
-        table = known[0] if dtype == np.uint8 else known[-1]
-    table = checked_variant(table, "table", "int8")
+    asked, table = table, checked_table(table)
     bits = 8 if table == known[0] else 15
-    if out_dtype is None and bits == 15:
+    if out_dtype is None and asked == known[-1]:
         dtype = np.dtype(np.int16)
     scales = _checked_scales(scale)
     tables = np.array([reference_int8.table(float(s), bits) for s in scales])
