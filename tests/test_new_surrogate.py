@@ -167,6 +167,32 @@ def test_it_is_in_the_tests(copy: tuple[Path, Path]) -> None:
     assert "failed" not in told
 
 
+def test_another_project_can_use_it(copy: tuple[Path, Path], tmp_path: Path) -> None:
+    """`find_package` finds the C++ package of that build, as tests/consumer does with pybind11."""
+    if importlib.util.find_spec("pybind11") is None:
+        pytest.skip("pybind11 isn't installed: pip install '.[test]'")
+    source, _ = copy
+    (cache,) = source.glob("build/*/CMakeCache.txt")
+    known = dict(re.findall(r"^(\w+):\w+=(.*)$", cache.read_text(), re.MULTILINE))
+    script = {
+        "PYTHON": sys.executable,
+        "GENERATOR": known["CMAKE_GENERATOR"],
+        "COMPILER": known["CMAKE_CXX_COMPILER"],
+        "BUILD": cache.parent,
+        "SOURCE": source / "tests" / "consumer",
+        "WORK": tmp_path,
+    }
+    given = [f"-D{name}={value}" for name, value in script.items()]
+    done = subprocess.run(
+        [known["CMAKE_COMMAND"], *given, "-P", source / "tests" / "cpp" / "consumer.cmake"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "softmax, kernels and an error as expected" in done.stdout
+
+
 def test_malformed_entry_stops_the_build(tmp_path: Path) -> None:
     """With file, entry and reason, and nothing is installed."""
     spoilt = ENTRY.replace("0.125 * d", "0.125 * d / 1.0")
