@@ -21,7 +21,12 @@ template <class V> struct HeinsenHead {
         return a.A + j / side * heinsen_panel_size(a.d_k, false);
     }
     FS_INLINE T *waiting_v(std::size_t j) const { return panel(j) + rows * side; }
-    FS_INLINE std::size_t count() const { return static_cast<std::size_t>(*waiting); }
+    /// Tokens that wait. The number lies in memory of the caller, who may have written anything
+    /// there: no value of it, NaN included, leads beyond the state.
+    FS_INLINE std::size_t count() const {
+        const T n = *waiting;
+        return n > 0 ? static_cast<std::size_t>(n < heinsen_waiting ? n : heinsen_waiting) : 0;
+    }
 
     /// Brings the state to the maxima that were found.
     FS_INLINE void rise(HeinsenRise by) {

@@ -18,8 +18,11 @@ template <class V> class HeinsenToken {
   public:
     /// Token t, its query and key in whole rows. The state has the maxima with it.
     static FS_INLINE void run(HeinsenHead<V> &h, std::size_t t, Rows q, Rows k) {
-        if (h.a.k)
+        if (h.a.k) {
+            if (__builtin_expect(h.count() == heinsen_waiting, 0)) // no call of ours leaves so many
+                h.settle();
             wait(h, t, k);
+        }
         const std::size_t waiting = h.count();
         if (h.a.q)
             answer(h, t, q, waiting);
