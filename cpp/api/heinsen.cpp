@@ -2,10 +2,12 @@
 // head and each panel of columns is computed the same way whoever takes it, so bits don't depend on
 // the threads.
 #include "fastsoftmax/heinsen.hpp"
+#include "common/sizes.hpp"
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_count.hpp"
 #include "dispatch/thread_pool.hpp"
 #include "kernels/heinsen_arguments.hpp"
+#include "split.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -14,21 +16,8 @@
 namespace fastsoftmax {
 namespace {
 
-/// Scratch space of one thread: on the stack for the usual sizes.
-template <class T> class Scratch {
-    static constexpr std::size_t usual = heinsen_scratch_size(128);
-
-  public:
-    explicit Scratch(std::size_t size) {
-        if (size > usual)
-            large_ = std::make_unique<T[]>(size + heinsen_line);
-    }
-    T *get() { return large_ ? heinsen_aligned(large_.get()) : small_; }
-
-  private:
-    alignas(64) T small_[usual];
-    std::unique_ptr<T[]> large_;
-};
+/// Elements of scratch space that a thread has on its stack: for the usual sizes.
+constexpr std::size_t usual_scratch = heinsen_scratch_size(128);
 
 /// Below so much work, in multiply-adds, waking a thread costs more than it brings.
 constexpr std::size_t worthwhile = 200000;
@@ -54,17 +43,23 @@ template <class T> class Job {
 
     void run(int threads) {
         const std::size_t panels = heinsen_padded(a_.d_v) / heinsen_block;
-        const std::size_t heads = a_.heads, work = heads * a_.n * a_.d_k * a_.d_v;
+        const std::size_t heads = a_.heads, work = product({heads, a_.n, a_.d_k, a_.d_v});
         const auto parts = static_cast<std::size_t>(threads_for(threads, 1 + work / worthwhile));
         spans_ = parts <= heads ? 1 : std::min(panels, (parts + heads - 1) / heads);
+        const std::size_t pieces = heads * spans_, shares = std::min(parts, pieces);
+        // all that may not be had comes before anything is written
         if (spans_ > 1)
             copy_weights();
-        if (parts <= 1)
-            return take(0, heads);
-        const std::size_t pieces = heads * spans_, shares = std::min(parts, pieces);
+        if (scratch_size_ > usual_scratch)
+            large_ = std::make_unique_for_overwrite<T[]>(
+                checked_bytes("scratch space", {shares, scratch_size_, sizeof(T)}) / sizeof(T) +
+                heinsen_line);
+        if (shares <= 1)
+            return take(0, pieces, 0);
         run_parts(static_cast<int>(shares), static_cast<int>(shares), [&](int share) {
             const auto p = static_cast<std::size_t>(share);
-            take(pieces * p / shares, pieces * (p + 1) / shares);
+            const auto [first, last] = share_of(pieces, shares, p);
+            take(first, last, p);
         });
     }
 
@@ -76,12 +71,13 @@ template <class T> class Job {
                 copies_.insert(copies_.end(), states_ + h * size_, states_ + h * size_ + begin_);
     }
 
-    void take(std::size_t begin, std::size_t end) {
-        Scratch<T> scratch(heinsen_scratch_size(a_.d_k));
+    void take(std::size_t begin, std::size_t end, std::size_t share) {
+        alignas(64) T small[usual_scratch];
+        T *const scratch = large_ ? heinsen_aligned(large_.get()) + share * scratch_size_ : small;
         if (spans_ == 1)
-            return compute(begin, end - begin, 0, scratch.get());
+            return compute(begin, end - begin, 0, scratch);
         for (std::size_t piece = begin; piece < end; ++piece)
-            compute(piece / spans_, 1, piece % spans_, scratch.get());
+            compute(piece / spans_, 1, piece % spans_, scratch);
     }
 
     /// Span s of so many heads from h on.
@@ -115,20 +111,29 @@ template <class T> class Job {
     const HeinsenTokens<T> &a_;
     const KernelRow &kernel_;
     const std::size_t begin_, size_; // of A in a state, and of a state
+    const std::size_t scratch_size_ = heinsen_scratch_size(a_.d_k);
     std::size_t spans_ = 1;
     std::vector<T> copies_;
+    std::unique_ptr<T[]> large_; // scratch space of all threads where it isn't usual
 };
 
 } // namespace
 
 std::size_t heinsen_size(std::size_t d_k, std::size_t d_v, bool log_values) {
-    return heinsen_state_size(d_k, d_v, log_values);
+    constexpr const char *what = "a Heinsen state of this d_k and d_v";
+    constexpr std::size_t number = sizeof(double);
+    for (const std::size_t d : {d_k, d_v}) // so that nothing wraps that one of them makes
+        checked_bytes(what, {d, 4 * heinsen_block});
+    const std::size_t panels = heinsen_padded(d_v) / heinsen_block;
+    checked_bytes(what, {panels, heinsen_panel_size(d_k, log_values), number});
+    return checked_bytes(what, {heinsen_state_size(d_k, d_v, log_values), number}) / number;
 }
 
 template <class T>
 void heinsen_start(T *state, std::size_t d_k, std::size_t d_v, bool zeros, bool log_values) {
+    const std::size_t size = heinsen_size(d_k, d_v, log_values);
     const std::size_t rows = heinsen_padded(d_k), plane = rows * heinsen_block;
-    std::fill_n(state, heinsen_state_size(d_k, d_v, log_values), T(0));
+    std::fill_n(state, size, T(0));
     std::fill_n(state, rows, heinsen_lowest<T>);
     if (zeros) {
         std::fill_n(state, d_k, T(0));
@@ -154,6 +159,10 @@ template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Opti
         throw std::invalid_argument("heinsen: d_k and d_v are at least 1, k needs v, q needs y");
     if (a.log_output && !a.log_values)
         throw std::invalid_argument("heinsen: log_output is for states of log values");
+    const std::size_t size = heinsen_size(a.d_k, a.d_v, a.log_values);
+    checked_bytes("the states of all heads", {a.heads, size, sizeof(T)});
+    checked_bytes("queries or keys of this shape", {a.heads, a.n, a.d_k, sizeof(T)});
+    checked_bytes("values of this shape", {a.heads, a.n, a.d_v, sizeof(T)});
     if (a.heads == 0 || (!a.q && !a.k))
         return;
     Job<T>(states, a, kernel).run(options.threads);

@@ -21,11 +21,11 @@ class Blocks {
             Dimension d{outer[i], {}};
             for (std::size_t a = 0; a < 4; ++a)
                 d.strides[a] = strides[a].empty() ? 0 : strides[a][i];
-            all_ *= d.extent;
+            all_ = times(all_, d.extent);
             if (d.extent == 1)
                 continue;
             if (!loops_.empty() && joins(loops_.back(), d))
-                loops_.back() = {loops_.back().extent * d.extent, d.strides};
+                loops_.back() = {times(loops_.back().extent, d.extent), d.strides};
             else
                 loops_.push_back(d);
         }
@@ -61,9 +61,10 @@ class Blocks {
             to[a] += strides[a] * static_cast<std::ptrdiff_t>(times);
     }
     static bool joins(const Dimension &outside, const Dimension &inside) {
+        const auto n = static_cast<std::ptrdiff_t>(inside.extent);
+        std::ptrdiff_t step = 0;
         for (std::size_t a = 0; a < 4; ++a)
-            if (outside.strides[a] !=
-                inside.strides[a] * static_cast<std::ptrdiff_t>(inside.extent))
+            if (__builtin_mul_overflow(inside.strides[a], n, &step) || outside.strides[a] != step)
                 return false;
         return true;
     }

@@ -35,7 +35,7 @@ inline constexpr std::size_t tile_columns = 64, tile_bytes = std::size_t{16} << 
 /// would leave the L2 cache; none where even they are too long.
 inline std::size_t columns_at_once(std::size_t length, std::size_t item, std::size_t columns) {
     constexpr std::size_t usual = std::size_t{1} << 20;
-    const std::size_t width = length * item * tile_columns <= usual ? tile_columns : line;
+    const std::size_t width = product({length, item, tile_columns}) <= usual ? tile_columns : line;
     const std::size_t padded = std::min(width, (columns + line - 1) / line * line);
     return padded * item <= tile_bytes / std::max<std::size_t>(length, 1) ? padded : 0;
 }

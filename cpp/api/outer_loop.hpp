@@ -1,10 +1,11 @@
 // The dimensions of an array other than the axis: how many rows they make, and a walk over them.
 #pragma once
+#include "common/sizes.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdlib>
-#include <limits>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -13,13 +14,13 @@
 namespace fastsoftmax {
 
 /// Number of rows along the axis, for elements of `item` bytes. Throws where there is no such axis,
-/// and where the bytes of a row, or of one result for each row, cannot be counted.
+/// and where the bytes of all elements, or of one result for each row, cannot be counted. Then no
+/// product of extents wraps.
 inline std::size_t count_rows(std::span<const std::size_t> shape, std::size_t axis,
                               std::size_t item) {
     if (axis >= shape.size())
         throw std::invalid_argument("axis " + std::to_string(axis) + " of an array with " +
                                     std::to_string(shape.size()) + " dimensions");
-    const std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() / item;
     for (std::size_t i = 0; i < shape.size(); ++i)
         if (i != axis && shape[i] == 0)
             return 0;
@@ -27,12 +28,10 @@ inline std::size_t count_rows(std::span<const std::size_t> shape, std::size_t ax
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i == axis)
             continue;
-        if (shape[i] > most / rows)
-            throw std::length_error("more rows than memory can have results for");
-        rows *= shape[i];
+        rows = times(rows, shape[i]);
     }
-    if (shape[axis] > most)
-        throw std::length_error("a row of more elements than memory can have");
+    checked_bytes("one result for each row", {rows, item});
+    checked_bytes("an array of this shape", {rows, shape[axis], item});
     return rows;
 }
 
@@ -50,13 +49,14 @@ class OuterLoop {
             return;
         const auto n = static_cast<std::ptrdiff_t>(extent);
         const auto joins = [&](const Dimension &last) {
+            std::ptrdiff_t step = 0;
             for (std::size_t k = 0; k < operands; ++k)
-                if (last.strides[k] != strides[k] * n)
+                if (__builtin_mul_overflow(strides[k], n, &step) || last.strides[k] != step)
                     return false;
             return true;
         };
         if (!loops_.empty() && joins(loops_.back()))
-            loops_.back() = {loops_.back().extent * extent, strides};
+            loops_.back() = {times(loops_.back().extent, extent), strides};
         else
             loops_.push_back({extent, strides});
     }

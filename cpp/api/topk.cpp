@@ -98,6 +98,9 @@ void topk(Array<const E> x, std::size_t k, E *p, std::int64_t *index, std::size_
     if (k > job.n)
         throw std::invalid_argument("k is " + std::to_string(k) + ", but the axis has " +
                                     std::to_string(job.n) + " elements");
+    checked_bytes("k places for each row", {job.rows, k, sizeof(std::int64_t)});
+    if (k > most_fused)
+        checked_bytes("all places of a row", {job.n, sizeof(std::int64_t)});
     if constexpr (std::is_same_v<E, T>) {
         find<T>(job, k, p, index, options);
     } else {

@@ -32,7 +32,7 @@ constexpr std::size_t heinsen_panel_size(std::size_t d_k, bool log_values) {
     return heinsen_block *
            (log_values ? 3 * heinsen_padded(d_k) : heinsen_padded(d_k) + heinsen_waiting);
 }
-/// Elements of a state.
+/// Elements of a state whose sizes heinsen_size (the C++ API) has found to be countable.
 constexpr std::size_t heinsen_state_size(std::size_t d_k, std::size_t d_v, bool log_values) {
     return heinsen_weights_size(d_k) +
            heinsen_padded(d_v) / heinsen_block * heinsen_panel_size(d_k, log_values);

@@ -1,6 +1,8 @@
 """What the compiled core didn't take: find out why, mend what can be mended, or say it in words."""
 
+import math
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 from fastsoftmax import _core
 from fastsoftmax._containers import Operand, operand
 
+#: An array has fewer: distances in it are counted with a sign, in 64 bits.
+_TOO_MANY_BYTES = 2**63
 _COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
 _FLOATS = (*_COMPUTED, np.dtype(np.float16))
 
@@ -98,6 +102,22 @@ def checked_threads(threads: object) -> int | None:
     if not 1 <= value <= _core.most_threads:
         raise ValueError(f"threads is {value}; it may be 1 to {_core.most_threads}")
     return value
+
+
+def checked_bytes(shape: Iterable[int], itemsize: int, what: str) -> int:
+    """Return the bytes of an array, or refuse more than can be counted.
+
+    As to NumPy, an extent of 0 is no excuse for the others: no array has that shape.
+    """
+    extents = list(shape)
+    size = itemsize * math.prod(extent for extent in extents if extent)  # Python's don't wrap
+    if size >= _TOO_MANY_BYTES:
+        # the number itself may be too long to be written
+        raise ValueError(
+            f"{what} would take 2**{size.bit_length() - 1} bytes or more; an array has fewer than "
+            "2**63, so choose smaller sizes"
+        )
+    return 0 if 0 in extents else size
 
 
 def checked_name(value: object, what: str) -> str:

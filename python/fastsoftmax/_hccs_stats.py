@@ -64,10 +64,12 @@ class HeadStats:
         return () if self.scale is None else self.scale.shape
 
     def _begin(self, scale: Array) -> None:
-        self.scale = scale
-        for name, (shape, dtype) in self._sums(scale.shape).items():
-            setattr(self, name, np.zeros(shape, dtype))
-        self._begun = True
+        sums = self._sums(scale.shape)
+        made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in sums.items()}
+        # last: without memory for these, nothing has begun
+        for name, value in made.items():
+            setattr(self, name, value)
+        self.scale, self._begun = scale, True
 
     rows: Array
     entropy: Array

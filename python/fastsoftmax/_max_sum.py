@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastsoftmax._arrays import (
     checked_array,
     checked_axis,
+    checked_bytes,
     checked_name,
     checked_operand,
     checked_out,
@@ -47,7 +48,8 @@ class MaxSum:
     TypeError
         For another dtype, a shape that isn't made of integers, a variant that isn't a string.
     ValueError
-        For a negative length in `shape`, or a variant other than ``"exact"``.
+        For a negative length in `shape`, for more rows than an array can have, or a variant other
+        than ``"exact"``.
 
     Notes
     -----
@@ -277,6 +279,7 @@ def _checked_shape(shape: object) -> tuple[int, ...]:
         raise TypeError(f"shape must be an integer or a tuple of them, not {shape!r}") from None
     if any(n < 0 for n in rows):
         raise ValueError(f"shape has a negative length: {rows}")
+    checked_bytes(rows, np.dtype(np.float64).itemsize, "a state of this shape")
     return rows
 
 

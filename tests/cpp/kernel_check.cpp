@@ -111,6 +111,7 @@ int main(int count, char **arguments) {
     Report report;
     check::check_dispatch(report);
     check::check_layouts(report);
+    check::check_sizes(report);
     check_dtype<float>("float32", extent, report);
     check_dtype<double>("float64", extent, report);
     check::check_reciprocal(report);

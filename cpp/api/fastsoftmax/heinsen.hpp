@@ -7,7 +7,8 @@ namespace fastsoftmax {
 
 /// Elements that the state of one head takes: one that mixes values, or one that mixes values given
 /// as logarithms. Any memory will do, but states are fastest at multiples of 64 bytes, where no
-/// vector of theirs lies across two cache lines.
+/// vector of theirs lies across two cache lines. Throws std::length_error where no memory has so
+/// many.
 std::size_t heinsen_size(std::size_t d_k, std::size_t d_v, bool log_values = false);
 
 /// Makes a state of heinsen_size(d_k, d_v, log_values) elements empty, or eq. 7 of the paper: one
@@ -29,7 +30,8 @@ template <class T> struct HeinsenTokens {
 /// For each head and token in turn: adds k, v to the head's state where there is k, then answers q
 /// in y where there is q. Threads share heads, and the columns of v where heads are fewer; bits
 /// don't depend on them. Tokens that come one by one wait in the state until several are together;
-/// n = 0 adds them. Throws std::invalid_argument for an isa that can't run.
+/// n = 0 adds them. Throws std::invalid_argument for an isa that can't run, and as all operations
+/// do; the states are as they were then.
 template <class T>
 void heinsen(T *states, const HeinsenTokens<T> &tokens, const Options &options = {});
 

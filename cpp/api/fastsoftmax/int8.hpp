@@ -43,7 +43,8 @@ void hccs(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, const H
           Options options = {.variant = "wide"}) {
     const std::size_t shape[] = {rows, n};
     const auto row = static_cast<std::ptrdiff_t>(n), size = std::ptrdiff_t{sizeof(Out)};
-    const std::ptrdiff_t bytes[] = {row, 1}, results[] = {row * size, size}, none[] = {0};
+    const auto all = static_cast<std::ptrdiff_t>(n * sizeof(Out)); // n that wraps here is refused
+    const std::ptrdiff_t bytes[] = {row, 1}, results[] = {all, size}, none[] = {0};
     hccs<Out>({x, shape, bytes}, {}, {y, shape, results}, {&head, {shape, 1}, none}, options);
 }
 template <class Out>
@@ -51,7 +52,8 @@ void softmax(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, doub
              Options options = {.variant = "u16"}) {
     const std::size_t shape[] = {rows, n};
     const auto row = static_cast<std::ptrdiff_t>(n), size = std::ptrdiff_t{sizeof(Out)};
-    const std::ptrdiff_t bytes[] = {row, 1}, results[] = {row * size, size}, none[] = {0};
+    const auto all = static_cast<std::ptrdiff_t>(n * sizeof(Out)); // n that wraps here is refused
+    const std::ptrdiff_t bytes[] = {row, 1}, results[] = {all, size}, none[] = {0};
     softmax<Out>({x, shape, bytes}, {}, {y, shape, results}, {&scale, {shape, 1}, none}, options);
 }
 

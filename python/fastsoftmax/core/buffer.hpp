@@ -1,6 +1,7 @@
 // What Python hands over, as the C++ API takes it: the memory of ndarrays, and new ones for
 // results. By NumPy's C API, as the buffer protocol takes a tenth of a microsecond an array.
 #pragma once
+#include "common/sizes.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 
 #include <nanobind/nanobind.h>
@@ -65,7 +66,7 @@ class Buffer {
             // where an extent is 1 NumPy may leave any stride
             strides_[i] = packed_ ? stride : PyArray_STRIDES(array)[i];
             stride *= PyArray_DIMS(array)[i];
-            elements_ *= shape_[i];
+            elements_ = times(elements_, shape_[i]);
         }
     }
 
@@ -101,9 +102,9 @@ class Buffer {
         if (elements_ == 0)
             return {low, low};
         for (std::size_t i = 0; i < dimensions_; ++i) {
-            const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(shape_[i]) - 1;
             // wraps to the right address
-            (strides_[i] < 0 ? low : high) += static_cast<std::uintptr_t>(strides_[i] * last);
+            (strides_[i] < 0 ? low : high) +=
+                static_cast<std::uintptr_t>(strides_[i]) * (shape_[i] - 1);
         }
         return {low, high + static_cast<std::uintptr_t>(item_)};
     }

@@ -1,5 +1,6 @@
 // Heinsen attention on contiguous arrays of one float dtype.
 #include "fastsoftmax/heinsen.hpp"
+#include "common/sizes.hpp"
 #include "module.hpp"
 #include "options.hpp"
 
@@ -24,9 +25,9 @@ struct Tokens {
             return;
         good = buffer.element() == like.element() && buffer.dimensions() >= 1 &&
                buffer.shape()[buffer.dimensions() - 1] == width && contiguous(buffer) &&
-               buffer.elements() % (heads * width) == 0;
+               buffer.elements() % times(heads, width) == 0;
         if (good)
-            n = buffer.elements() / (heads * width);
+            n = buffer.elements() / times(heads, width);
     }
     template <class T> const T *data() const { return given ? buffer.data<const T>() : nullptr; }
 
@@ -39,8 +40,8 @@ struct Tokens {
 struct States {
     States(nb::handle object, std::size_t d_k, std::size_t d_v, bool log_values)
         : buffer(object, true), d_k(d_k), d_v(d_v), log_values(log_values),
-          good(buffer.is_float() && buffer.dimensions() == 2 && contiguous(buffer) &&
-               buffer.shape()[1] == heinsen_size(d_k, d_v, log_values)) {}
+          good(d_k > 0 && d_v > 0 && buffer.is_float() && buffer.dimensions() == 2 &&
+               contiguous(buffer) && buffer.shape()[1] == heinsen_size(d_k, d_v, log_values)) {}
     std::size_t heads() const { return buffer.shape()[0]; }
 
     Buffer buffer;
@@ -53,7 +54,7 @@ void compute(const States &s, const Tokens &q, const Tokens &k, const Tokens &v,
              std::size_t n, bool log_output, const Options &options) {
     const auto as = [&](auto zero) {
         using T = decltype(zero);
-        run(s.heads() * n * s.d_v * 8, [&] {
+        run(product({s.heads(), n, s.d_v, 8}), [&] {
             fastsoftmax::heinsen<T>(s.buffer.data<T>(),
                                     {q.data<T>(), k.data<T>(), v.data<T>(), static_cast<T *>(y),
                                      s.heads(), n, s.d_k, s.d_v, s.log_values, log_output},
@@ -82,9 +83,9 @@ nb::object heinsen(nb::handle states, nb::handle q, nb::handle k, nb::handle v, 
         (vs.given && vs.n != n) || !(qs.given || ks.given))
         return nb::borrow(Py_False);
     if (qs.given &&
-        (y.element() != s.buffer.element() || !contiguous(y) || y.elements() != heads * n * d_v ||
-         y.overlaps(s.buffer) || y.overlaps(qs.buffer) ||
-         (ks.given && (y.overlaps(ks.buffer) || y.overlaps(vs.buffer)))))
+        (y.element() != s.buffer.element() || !contiguous(y) ||
+         y.elements() != product({heads, n, d_v}) || y.overlaps(s.buffer) ||
+         y.overlaps(qs.buffer) || (ks.given && (y.overlaps(ks.buffer) || y.overlaps(vs.buffer)))))
         return nb::borrow(Py_False);
     compute(s, qs, ks, vs, qs.given ? y.data<void>() : nullptr, n, log_output, options);
     return nb::borrow(qs.given ? out : nb::handle(Py_True));

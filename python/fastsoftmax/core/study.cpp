@@ -1,5 +1,7 @@
 // Single weights and single updates of the state, for the bench and the tests.
+#include "common/sizes.hpp"
 #include "dispatch/registry.hpp"
+#include "fastsoftmax/heinsen.hpp"
 #include "kernels/heinsen_arguments.hpp"
 #include "module.hpp"
 #include "options.hpp"
@@ -55,7 +57,7 @@ void update(const std::string &variant, const std::string &isa, nb::handle m, nb
                                            contiguous<const T>(xs), contiguous<T>(to),
                                            to.elements(),           repeats};
         const auto &kernel = choose_kernel("update", variant, dtype_name<T>, isa);
-        run(to.elements() * repeats, [&] { call(kernel, arguments); });
+        run(times(to.elements(), repeats), [&] { call(kernel, arguments); });
     });
 }
 
@@ -69,7 +71,7 @@ void heinsen_tokens(const std::string &isa, nb::handle state, nb::handle q, nb::
         using T = decltype(zero);
         T *const weights = contiguous<T>(st), *const y = contiguous<T>(to);
         const T *const ka = contiguous<const T>(ks), *const va = contiguous<const T>(vs);
-        if (st.elements() != heinsen_state_size(d_k, d_v, false) ||
+        if (d_k == 0 || d_v == 0 || st.elements() != heinsen_size(d_k, d_v) ||
             qs.elements() / d_k != vs.elements() / d_v)
             throw std::invalid_argument("wants the state of one head, q, k, v and y of n tokens");
         const auto &kernel = choose_kernel("heinsen", "exact", dtype_name<T>, isa);

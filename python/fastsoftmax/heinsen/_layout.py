@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsoftmax._arrays import checked_bytes
+
 BLOCK = 16
 WAITING = 8
 #: A cache line, in bytes: a vector across two of them costs two accesses.
@@ -20,7 +22,7 @@ def padded(width: int) -> int:
 
 def empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return room for states that begins with a cache line, as then every row of A does."""
-    size = shape[0] * shape[1] * dtype.itemsize
+    size = checked_bytes(shape, dtype.itemsize, "a state of this batch_shape, d_k and d_v")
     space = np.empty(size + LINE, np.uint8)
     begin = -space.ctypes.data % LINE
     return space[begin : begin + size].view(dtype).reshape(shape)

@@ -13,17 +13,17 @@ def merge(data: NDArray[Any], other: NDArray[Any], d_k: int, d_v: int, log_value
     (m, z), (m2, z2) = weights(data, d_k), weights(other, d_k)
     top = np.maximum(m, m2)
     mine, theirs = np.exp(m - top), np.exp(m2 - top)
-    z[...] = z * mine + z2 * theirs
-    m[...] = top
-    if not log_values:
+    total = z * mine + z2 * theirs
+    # all that needs memory comes first: where there is none, the state stays as it was
+    if log_values:
+        (M, S, over), (M2, S2, _) = panels(data, d_k, d_v, True), panels(other, d_k, d_v, True)
+        highest = np.maximum(M, M2)
+        mixed = S * np.exp(M - highest) + S2 * np.exp(M2 - highest)
+        M[...], S[...], over[...] = highest, mixed, 0
+    else:
         (A,), (A2,) = panels(data, d_k, d_v, False), panels(other, d_k, d_v, False)
         A[...] = A * mine[:, None, :, None] + A2 * theirs[:, None, :, None]
-        return
-    (M, S, over), (M2, S2, _) = panels(data, d_k, d_v, True), panels(other, d_k, d_v, True)
-    highest = np.maximum(M, M2)
-    S[...] = S * np.exp(M - highest) + S2 * np.exp(M2 - highest)
-    M[...] = highest
-    over[...] = 0
+    m[...], z[...] = top, total
 
 
 def logarithms(

@@ -1,5 +1,6 @@
 """The state of Heinsen attention: what tokens leave behind."""
 
+import math
 import operator
 from os import PathLike
 from typing import IO, Any, Literal, Self
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_threads
+from fastsoftmax._arrays import checked_bytes, checked_threads
 from fastsoftmax._containers import on_device
 from fastsoftmax.heinsen import _files
 from fastsoftmax.heinsen._checks import (
@@ -41,8 +42,10 @@ class State:
     Raises
     ------
     TypeError, ValueError
-        For sizes, names or dtypes other than these. A method that raises leaves the state as it
-        was.
+        For sizes, names or dtypes other than these, and for sizes of which no array
+        ``[*batch_shape, d_k, d_v]`` can be. A method that raises leaves the state as it was.
+    MemoryError
+        For a state that could be, but finds no room.
 
     Notes
     -----
@@ -102,7 +105,9 @@ class State:
     _kind: Literal["v", "log_v"] | None
 
     def _start(self, log_values: bool) -> NDArray[Any]:
-        heads = int(np.prod(self.batch_shape, dtype=np.int64))
+        what = "a state of this batch_shape, d_k and d_v"
+        checked_bytes((*self.batch_shape, self.d_k, self.d_v), self.dtype.itemsize, what)
+        heads = math.prod(self.batch_shape)
         size = _core.heinsen_size(self.d_k, self.d_v, log_values)
         data = empty((heads, size), self.dtype)
         _core.heinsen_start(data, self.d_k, self.d_v, self._zeros, log_values)
@@ -263,8 +268,13 @@ class State:
             like = like.copy()
             like._become(self._kind or like._kind)
         self._check_kind(like._kind or "v")
+        before = self._kind, self._data
         self._become(like._kind)
-        merge(self._settled(), like._settled(), self.d_k, self.d_v, self._kind == "log_v")
+        try:
+            merge(self._settled(), like._settled(), self.d_k, self.d_v, self._kind == "log_v")
+        except Exception:
+            self._kind, self._data = before
+            raise
         return self
 
     def to_log(self) -> tuple[NDArray[Any], NDArray[Any]]:

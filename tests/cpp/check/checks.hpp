@@ -70,5 +70,7 @@ void check_reciprocal(Report &report);
 void check_dispatch(Report &report);
 /// The C++ API on arrays of any layout, against itself on contiguous rows.
 void check_layouts(Report &report);
+/// The C++ API on shapes that no memory has, and on a state that says what no state says.
+void check_sizes(Report &report);
 
 } // namespace check
