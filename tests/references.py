@@ -92,3 +92,18 @@ def agree(a: Any, b: Any, logs: bool = False) -> bool:
     bound = 1e-6 if a.dtype == np.float32 else 8e-15
     relative, absolute = (np.finfo(a.dtype).eps, bound) if logs else (bound, 0.0)
     return a.dtype == b.dtype and np.allclose(a, b, rtol=relative, atol=absolute, equal_nan=True)
+
+
+def misaligned(x: Floats) -> Floats:
+    """Lay the same values out at an odd address."""
+    room = np.frombuffer(bytearray(x.nbytes + 1), dtype=x.dtype, offset=1, count=x.size)
+    assert not room.flags.aligned
+    room[...] = x.ravel()
+    return room.reshape(x.shape)
+
+
+def packed(x: Floats) -> Floats:
+    """Lay the same values out as a field of packed records: strides are no multiple of the item."""
+    records = np.zeros(x.shape, dtype=[("before", "i1"), ("value", x.dtype)])
+    records["value"] = x
+    return records["value"]

@@ -8,7 +8,7 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 import pytest
-from references import Floats, agree, gaussian
+from references import Floats, agree, gaussian, misaligned, packed
 
 Layout = Callable[[Floats], Floats]
 SHAPE = (3, 4, 5, 6)
@@ -26,21 +26,6 @@ def spaced(x: Floats) -> Floats:
     view = larger[(slice(None, None, 2),) * x.ndim]
     view[...] = x
     return view
-
-
-def misaligned(x: Floats) -> Floats:
-    """Lay the same values out at an odd address."""
-    room = np.frombuffer(bytearray(x.nbytes + 1), dtype=x.dtype, offset=1, count=x.size)
-    assert not room.flags.aligned
-    room[...] = x.ravel()
-    return room.reshape(x.shape)
-
-
-def packed(x: Floats) -> Floats:
-    """Lay the same values out as a field of packed records: strides are no multiple of the item."""
-    records = np.zeros(x.shape, dtype=[("before", "i1"), ("value", x.dtype)])
-    records["value"] = x
-    return records["value"]
 
 
 LAYOUTS: list[Layout] = [

@@ -7,8 +7,11 @@
 namespace fastsoftmax::python {
 namespace {
 
+/// Kernels load whole elements, so the first of them must lie where an element may.
 bool contiguous(const Buffer &a) {
     std::ptrdiff_t stride = a.is_double() ? 8 : 4;
+    if (reinterpret_cast<std::uintptr_t>(a.data<void>()) % static_cast<std::uintptr_t>(stride) != 0)
+        return false;
     for (std::size_t i = a.dimensions(); i-- > 0;) {
         if (a.shape()[i] > 1 && a.strides()[i] != stride)
             return false;

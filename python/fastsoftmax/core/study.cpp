@@ -22,8 +22,9 @@ template <class F> void with_dtype(bool is_double, const F &f) {
 
 template <class T> T *contiguous(const Buffer &a) {
     if (a.dimensions() != 1 || a.is_double() != (sizeof(T) == 8) ||
-        (a.shape()[0] > 1 && a.strides()[0] != static_cast<std::ptrdiff_t>(sizeof(T))))
-        throw std::invalid_argument("wants contiguous 1-D arrays of one float dtype");
+        (a.shape()[0] > 1 && a.strides()[0] != static_cast<std::ptrdiff_t>(sizeof(T))) ||
+        reinterpret_cast<std::uintptr_t>(a.data<void>()) % sizeof(T) != 0)
+        throw std::invalid_argument("wants contiguous, aligned 1-D arrays of one float dtype");
     return a.data<T>();
 }
 

@@ -31,7 +31,7 @@ def checked_floats(value: object, name: str) -> NDArray[Any]:
 def checked_tokens(
     value: object, name: str, batch: tuple[int, ...], width: int, dtype: np.dtype[Any]
 ) -> NDArray[Any]:
-    """`value` of shape batch + (width,) or batch + (n, width), contiguous and of `dtype`."""
+    """`value` of shape batch + (width,) or batch + (n, width), packed, aligned and of `dtype`."""
     array = checked_floats(value, name)
     single, rank = (*batch, width), len(batch)
     if array.shape != single and not (
@@ -46,7 +46,8 @@ def checked_tokens(
         raise TypeError(
             f"{name} is {array.dtype}, the state {dtype}; pass {name}.astype(np.{dtype})"
         )
-    return np.ascontiguousarray(array, dtype=dtype)
+    packed = np.ascontiguousarray(array, dtype=dtype)
+    return packed if packed.flags.aligned else packed.copy()
 
 
 def checked_values(v: object, log_v: object) -> tuple[Literal["v", "log_v"], object]:
