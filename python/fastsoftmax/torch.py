@@ -65,7 +65,8 @@ class HCCSSoftmax(torch.nn.Module):
     for bit, in the dtype of `x`; half inputs are quantised from their float32 values. Masked
     positions and those of -inf are 0, a row with nothing left is 0 and has no gradient, a row with
     NaN or +inf is NaN. Kernels run on the CPU: tensors elsewhere pay for a copy of their int8
-    distances there and of the results back. There is no second derivative.
+    distances there and of the results back. There is no second derivative. A call leaves nothing
+    behind, so activation checkpointing may repeat it.
 
     References
     ----------

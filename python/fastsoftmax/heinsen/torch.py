@@ -41,7 +41,7 @@ class Attention(torch.nn.Module):
     Attributes
     ----------
     state : heinsen.State or None
-        What the last call left behind.
+        What the last call left behind. What is done to it later doesn't change gradients.
 
     Raises
     ------
@@ -50,6 +50,12 @@ class Attention(torch.nn.Module):
 
     Notes
     -----
+    Activation checkpointing (`torch.utils.checkpoint`, both forms) calls the module once more
+    during the backward pass. Such a call leaves `state` alone. It cannot find the context that the
+    first one had, so with `using_prev_context` it raises RuntimeError: keep that call out of what
+    is checkpointed. `torch.func` transforms and forward-mode derivatives raise PyTorch's own error
+    and leave `state` alone, too.
+
     Errors of answers and the meaning of -inf, NaN and +inf are those of `heinsen.State`; an answer
     that is NaN has no useful gradient. Gradients are exact for q and k anywhere in +-1e4 but for
     roundings in the dtype of the tensors. A second derivative exists; while it is recorded, memory
@@ -108,18 +114,40 @@ class Attention(torch.nn.Module):
             For anything but floating tensors of one dtype.
         ValueError
             For shapes that don't fit together, or if there is no context or one of other shape.
+        RuntimeError
+            With `using_prev_context` when called during a backward pass, as checkpointing does.
         """
         for name, tensor in (("q", q), ("k", k), ("v", v)):
             _check(name, tensor, q.dtype if isinstance(q, torch.Tensor) else None)
-        before = self.state if using_prev_context else None
-        if using_prev_context and before is None:
+        again = _in_backward()
+        computed = q.dtype in (torch.float32, torch.float64)
+        wide = (q, k, v) if computed else (q.float(), k.float(), v.float())
+        before = self._context(again) if using_prev_context else None
+        y, after = _Attention.apply(*_broadcast(*wide), self, before)
+        y = y.to(q.dtype)
+        if not again:  # and only now that nothing can fail
+            self.state = after
+        return y
+
+    def _context(self, again: bool) -> State:
+        """Return a copy of the state, which the caller may change before the gradient is taken."""
+        if again:
+            raise RuntimeError(
+                "using_prev_context=True in a call during a backward pass: checkpointing computes "
+                "it anew, but the state has moved on and the gradient would be wrong; call this "
+                "module outside of torch.utils.checkpoint"
+            )
+        if self.state is None:
             raise ValueError(
                 "using_prev_context=True, but there was no call before this one; make the first "
                 "one without it"
             )
-        computed = q.dtype in (torch.float32, torch.float64)
-        wide = (q, k, v) if computed else (q.float(), k.float(), v.float())
-        return _Attention.apply(*_broadcast(*wide), self, before).to(q.dtype)
+        return self.state.copy()
+
+
+def _in_backward() -> bool:
+    """Whether autograd is on its way back in this thread: what it calls is a recomputation."""
+    return bool(torch._C._current_graph_task_id() != -1)
 
 
 def _check(name: str, tensor: Any, dtype: Any) -> None:
@@ -174,13 +202,13 @@ def _parts(before: State | None, q: Any, v: Any, log_values: bool) -> list[Any]:
 
 
 class _Attention(torch.autograd.Function):
-    """What autograd calls; the module keeps the state."""
+    """What autograd calls; gives the answers and the state after them, which the module keeps."""
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any, module: Attention, before: State | None) -> Any:
         queries, keys, values = (tensor.detach().cpu().numpy() for tensor in (q, k, v))
         logs = module.log_values
-        answers, module.state = attention(
+        answers, after = attention(
             queries,
             keys,
             **{"log_v" if logs else "v": values},
@@ -192,10 +220,10 @@ class _Attention(torch.autograd.Function):
         y = torch.from_numpy(answers).to(q.device)
         ctx.save_for_backward(q, k, v, y)
         ctx.before, ctx.causal, ctx.logs = before, module.is_causal, logs
-        return y
+        return y, after
 
     @staticmethod
-    def backward(ctx: Any, g: Any) -> tuple[Any, ...]:
+    def backward(ctx: Any, g: Any, _after: None) -> tuple[Any, ...]:
         q, k, v, y = ctx.saved_tensors
         tokens = _torch_gradient.Tokens(q, k, v, y, g)
         if ctx.logs:
