@@ -8,11 +8,16 @@ namespace fastsoftmax::cuda {
 /// Elements of a head's state on a device, whose layout is not the CPU's: m and z of each key
 /// feature, then a row of A for each; both widths in whole sixteens. Where values are logarithms:
 /// m, z and what it is too large by, then M, S and what that is too large by
-/// (kernels/heinsen_log.hpp).
+/// (kernels/heinsen_log.hpp). The largest number where there are more.
 constexpr std::int64_t heinsen_device_size(int d_k, int d_v, bool log_values) {
-    const auto padded = [](std::int64_t d) { return (d + 15) / 16 * 16; };
-    return padded(d_k) * (log_values ? 3 + 3 * padded(d_v) : 2 + padded(d_v));
+    const auto padded = [](int d) { return (std::uint64_t(d < 0 ? 0 : d) + 15) / 16 * 16; };
+    // without a sign it can't wrap: 2^31 * (3 + 3 * 2^31) < 2^64
+    const std::uint64_t size = padded(d_k) * (log_values ? 3 + 3 * padded(d_v) : 2 + padded(d_v));
+    return size <= INT64_MAX ? static_cast<std::int64_t>(size) : INT64_MAX;
 }
+
+/// The most elements that a head's state may have on a device: kernels count them in int.
+inline constexpr std::int64_t most_heinsen_elements = 0x7fffffff;
 
 /// For each head and token in turn: adds k, v to the head's state where there is k, then answers q
 /// in y where there is q. Contiguous arrays: q, k [heads, n, d_k], v, y [heads, n, d_v]; states

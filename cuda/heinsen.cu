@@ -27,7 +27,7 @@ cudaError_t launch_kernel(const HeinsenArguments &a, HeinsenCall<T> call) {
     const std::int64_t parts = Keys ? 1 : (a.n + call.tokens - 1) / call.tokens;
     const std::size_t bytes = sizeof(T) * (a.log_values ? heinsen_log_elements<T>(a.d_k)
                                                         : HeinsenShared<T>::elements(a.d_k));
-    if (a.heads > 0x7fffffff || tiles > 65535 || parts > 65535)
+    if (a.heads > 0x7fffffff || tiles > 65535 || parts > 65535 || bytes > 0x7fffffff)
         return cudaErrorInvalidConfiguration;
     const auto kernel = a.log_values ? heinsen_log<T, Keys, Queries> : heinsen<T, Keys, Queries>;
     if (bytes > 24576) { // of 48 KiB, the rest is for what the kernel has in any case
@@ -74,7 +74,7 @@ Kernels heinsen_kernels() { return {table, 4}; }
 int launch_heinsen(const HeinsenArguments &a) {
     if (a.d_k < 1 || a.d_v < 1 || (a.k && (!a.v || !a.to)) || (a.q && !a.y) ||
         (a.log_output && !a.log_values) ||
-        heinsen_device_size(a.d_k, a.d_v, a.log_values) > 0x7fffffff) // kernels count in int
+        heinsen_device_size(a.d_k, a.d_v, a.log_values) > most_heinsen_elements)
         return cudaErrorInvalidValue;
     if (a.heads == 0 || a.n == 0 || (!a.k && !a.q))
         return cudaSuccess;
@@ -86,6 +86,7 @@ int launch_heinsen(const HeinsenArguments &a) {
 int launch_heinsen_start(Dtype dtype, void *states, std::int64_t heads, int d_k, int d_v,
                          bool zeros, bool log_values, Stream stream) {
     if (d_k < 1 || d_v < 1 || heads > 0x7fffffff ||
+        heinsen_device_size(d_k, d_v, log_values) > most_heinsen_elements ||
         (dtype != Dtype::float32 && dtype != Dtype::float64))
         return cudaErrorInvalidValue;
     if (heads == 0)

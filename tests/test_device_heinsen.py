@@ -1,5 +1,6 @@
 """Top-k and Heinsen attention on arrays of the fake device, against the same on the CPU."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import fastsoftmax as fs
@@ -145,3 +146,23 @@ def test_kinds(hostcuda: Any) -> None:
         heinsen.attention(Fake(Q), Fake(K), Fake(V), log_output=True)
     with pytest.raises(TypeError, match="both given"):
         heinsen.attention(Fake(Q), Fake(K), Fake(V), log_v=Fake(V))
+
+
+@pytest.mark.parametrize("sizes", [(2**31, 2**31), (2**31 - 1, 2**31 - 1), (1, 2**27), (2**33, 1)])
+def test_sizes_that_kernels_cannot_count(hostcuda: Any, sizes: tuple[int, int]) -> None:
+    """A head's elements are counted in int: what has more is refused before memory is asked for."""
+    d_k, d_v = sizes
+    q, k = np.zeros((2, 0, 1, d_k), np.float32)
+    with pytest.raises(ValueError, match="too large for a CUDA device"):
+        heinsen.attention(Fake(q), Fake(k), Fake(np.zeros((0, 1, d_v), np.float32)))
+
+
+@pytest.mark.parametrize("shape", [(4, 2**61), (2**3, 2**60), (2, 2**62)])
+def test_shapes_that_wrap(hostcuda: Any, shape: tuple[int, ...]) -> None:
+    """An array that is broadcast may say that it has more elements than memory."""
+    x = np.zeros(1, np.float32)
+    seen: Any = SimpleNamespace(
+        dtype=x.dtype, itemsize=4, ndim=2, shape=shape, strides=(0, 0), ctypes=x.ctypes
+    )
+    with pytest.raises(ValueError, match="more elements than memory can have"):
+        fs.topk(Fake(seen), 3)

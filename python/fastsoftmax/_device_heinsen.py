@@ -38,8 +38,21 @@ class DeviceState:
         return Place(self.like, "the state", stream)
 
     def _memory(self, place: Place, kind: str | None) -> Any:
-        size = place.cuda.heinsen_size(self.d_k, self.d_v, kind == "log_v")
+        size = self._size(place, kind)
         return place.library.empty((self.heads, size), place.library.dtype(self.dtype))
+
+    def _size(self, place: Place, kind: str | None) -> int:
+        """Elements of a head's state, or refuse more than kernels count."""
+        most = 2**31 - 1
+        fits = max(self.d_k, self.d_v) <= most
+        size = place.cuda.heinsen_size(self.d_k, self.d_v, kind == "log_v") if fits else most + 1
+        if size > most:
+            raise ValueError(
+                f"a state of d_k = {self.d_k} and d_v = {self.d_v} is too large for a CUDA device: "
+                f"a head has at most {most} elements there, d_k * d_v and some more, three times "
+                "as many for log_v"
+            )
+        return size
 
     def _started(self, place: Place, kind: str | None, zeros: bool) -> Any:
         """Memory of a state that has seen nothing, or the phantom token of eq. 7."""
@@ -63,6 +76,7 @@ class DeviceState:
         """Go on from the memory of a `State` that has no token waiting."""
         place = self._place(None)
         logs = kind == "log_v"
+        self._size(place, kind)
         parts = [*weights(data, self.d_k), *([excess(data, self.d_k)] if logs else [])]
         for panel in panels(data, self.d_k, self.d_v, logs):
             parts.append(panel.transpose(0, 2, 1, 3).reshape(self.heads, -1))

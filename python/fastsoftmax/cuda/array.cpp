@@ -1,4 +1,5 @@
 #include "array.hpp"
+#include "common/sizes.hpp"
 
 #include <algorithm>
 
@@ -92,11 +93,15 @@ std::int64_t Array::side_by_side(std::size_t first) const {
 }
 
 Rows::Rows(const Array &x, std::ptrdiff_t axis) : axis_(static_cast<std::size_t>(axis)) {
+    // bytes, of the largest elements; an array that is broadcast may say it has more than memory
+    std::size_t all = sizeof(double);
     for (std::size_t i = 0; i < x.dimensions(); ++i) {
+        all = times(all, static_cast<std::size_t>(std::max<std::int64_t>(x.extent(i), 1)));
         shape_.push_back(x.extent(i));
         if (i != axis_)
             extents_.push_back(x.extent(i));
     }
+    require(all <= most_bytes, "the logits say they have more elements than memory can have");
 }
 
 void Rows::add(const Array &operand, bool has_axis) {
