@@ -41,11 +41,13 @@ template <class T> struct Sorted : Results<T> {
 
     void rows(const T *x, std::ptrdiff_t x_stride, T *, std::ptrdiff_t, std::size_t rows,
               std::size_t n, std::size_t first) const {
-        std::vector<T> y(n);
+        // a copy: std::nth_element leaves its array where another thread changes what it compares
+        std::vector<T> own(n), y(n);
         std::vector<std::int64_t> order(n);
         for (std::size_t r = 0; r < rows; ++r, x += x_stride) {
-            call(softmax, OnlineArguments<T>{x, x_stride, y.data(), x_stride, 1, n});
-            sort(x, order);
+            std::copy_n(x, n, own.begin());
+            call(softmax, OnlineArguments<T>{own.data(), 0, y.data(), 0, 1, n});
+            sort(own.data(), order);
             for (std::size_t i = 0, at = (first + r) * this->k; i < this->k; ++i, ++at) {
                 this->index[at] = order[i];
                 this->p[at] = y[static_cast<std::size_t>(order[i])];

@@ -32,7 +32,7 @@ template <class V> class HeinsenToken {
 
   private:
     static FS_INLINE void wait(HeinsenHead<V> &h, std::size_t t, Rows k) {
-        const std::size_t u = h.count();
+        const std::size_t found = h.count(), u = found < heinsen_waiting ? found : found - 1;
         T *p = h.waiting_p + u * h.rows;
         for (std::size_t i = 0; i < h.rows; i += side)
             h.weights.template weigh_keys<1>(k, i, p + i);

@@ -57,7 +57,8 @@ template <class V> class TopList {
             add(x[i], first + i);
     }
 
-    /// Gives free places to -inf, then to NaN, earlier ones first.
+    /// Gives free places to -inf, then to NaN, earlier ones first. Logits that another thread
+    /// changes meanwhile may be neither: an index must lie in the row all the same.
     void fill(const T *x, std::size_t n) {
         std::size_t used = 0;
         while (used < k_ && index_[used] >= 0)
@@ -68,6 +69,8 @@ template <class V> class TopList {
         for (std::size_t i = 0; i < n && used < k_; ++i)
             if (x[i] != x[i])
                 index_[used++] = static_cast<std::int64_t>(i);
+        for (; used < k_; ++used)
+            index_[used] = static_cast<std::int64_t>(used);
     }
 
   private:
