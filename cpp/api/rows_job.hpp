@@ -3,6 +3,7 @@
 #pragma once
 #include "fastsoftmax/fastsoftmax.hpp"
 #include "kernels/arguments.hpp"
+#include "lie_apart.hpp"
 #include "outer_loop.hpp"
 
 namespace fastsoftmax {
@@ -39,6 +40,8 @@ RowsJob<Computed<E>> rows_job(Array<const E> x, Array<E> y, std::size_t axis,
     };
     if (!same_shape(y))
         throw std::invalid_argument("x and y differ in shape");
+    if (y.data && !lie_apart(y.shape, y.strides, sizeof(E)))
+        throw std::invalid_argument("elements of y don't lie apart: a stride is too short");
     if (!same_shape(adaptation.keep) || !same_shape(adaptation.add))
         throw std::invalid_argument(
             "a mask must have the shape of x; broadcast it by strides of 0");

@@ -140,7 +140,29 @@ def checked_out(out: object, like: Operand) -> NDArray[Any]:
         raise ValueError(f"out has shape {array.shape}; the result has {like.array.shape}")
     if not array.flags.writeable:
         raise ValueError("out is read-only; pass an array that can be written")
+    check_apart(array)
     return array
+
+
+def check_apart(out: NDArray[Any]) -> None:
+    """Refuse an `out` of which some elements share memory: results would overwrite each other."""
+    if not _core.lies_apart(out) and _shares_memory(out):
+        raise ValueError(
+            "elements of out share memory; pass an array that isn't broadcast, nor windows that "
+            "overlap"
+        )
+
+
+def _shares_memory(array: NDArray[Any]) -> bool:
+    """Whether an element lies where another does, of strides that don't show it at a glance."""
+    steps = [(abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    room = sum(step * (n - 1) for step, n in steps) + array.itemsize
+    if array.size * array.itemsize > room:  # so places take no more room than the array does
+        return True
+    places = np.zeros(1, np.intp)
+    for step, n in steps:
+        places = np.add.outer(places, step * np.arange(n)).ravel()
+    return bool((np.diff(np.sort(places)) < array.itemsize).any())
 
 
 def _name(seen: Operand) -> str:

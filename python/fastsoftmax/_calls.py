@@ -14,7 +14,7 @@ from fastsoftmax._arrays import (
     checked_out,
     checked_threads,
 )
-from fastsoftmax._containers import Operand
+from fastsoftmax._containers import Operand, count_write
 
 
 def mapped(
@@ -30,13 +30,16 @@ def mapped(
     """Call an operation whose result has the shape of the logits."""
     x, common, (scale, mask, sink) = _checked(logits, variant, axis, threads, isa, adaptation)
     target = np.empty_like(x.array, subok=False) if out is None else checked_out(out, x)
-    if out is not None:  # what would be read after it is written over is copied first
-        mask, sink = _apart(mask, target), _apart(sink, target)
-    result = function(x.array, target, *common, scale, mask, sink, x.bfloats)
-    if result is False:  # logits and out overlap without being the same
-        result = function(x.array.copy(), target, *common, scale, mask, sink, x.bfloats)
-    finished(result)
-    return x.wrap(target) if out is None else out
+    given = (*common, scale, mask, sink, x.bfloats)
+    if function(x.array, target, *given) is False:
+        # out overlaps what is read, or its elements lie apart in a way that only Python sees
+        result = np.empty_like(target, order="C")
+        finished(function(x.array, result, *given))
+        np.copyto(target, result)
+    if out is None:
+        return x.wrap(target)
+    count_write(out)
+    return out
 
 
 def reduced(
@@ -89,7 +92,3 @@ def _checked(
         checked_sink(sink, rows, computed),
     )
     return x, (variant, along, count, isa), adapting
-
-
-def _apart(part: Any, target: Any) -> Any:
-    return part.copy() if part is not None and np.may_share_memory(part, target) else part

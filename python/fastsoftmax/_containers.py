@@ -51,7 +51,7 @@ def operand(value: Any, name: str, *, writable: bool = False) -> Operand | None:
         return _from_numpy(np.asarray(value))
     library = type(value).__module__.partition(".")[0]
     if library == "torch" and hasattr(value, "requires_grad"):
-        return _from_torch(value, name)
+        return _from_torch(value, name, writable)
     if library in ("jax", "jaxlib") and hasattr(value, "__array_namespace__"):
         return _from_jax(value, name, writable)
     if hasattr(value, "__dlpack__") and not isinstance(value, np.generic):
@@ -81,7 +81,17 @@ def check_tensor(tensor: Any, name: str) -> None:
         raise TypeError(f"{name} is a sparse tensor; pass {name}.to_dense()")
 
 
-def _from_torch(tensor: Any, name: str) -> Operand:
+def count_write(out: Any) -> None:
+    """Tell autograd that `out`, if it is a tensor, was written to by what torch can't see.
+
+    A backward pass that has saved it would go on with wrong numbers, where torch raises.
+    """
+    tensor = getattr(sys.modules.get("torch"), "Tensor", ())
+    if isinstance(out, tensor) and not out.is_inference():  # those have no count
+        sys.modules["torch"].autograd.graph.increment_version(out)
+
+
+def _from_torch(tensor: Any, name: str, writable: bool) -> Operand:
     torch = sys.modules["torch"]
     check_tensor(tensor, name)
     if tensor.device.type != "cpu":
@@ -90,6 +100,8 @@ def _from_torch(tensor: Any, name: str) -> Operand:
             f"that all arrays are on: pass {name}.cpu()"
         )
     if tensor.is_conj() or tensor.is_neg():
+        if writable:  # resolving makes a copy
+            raise TypeError(f"{name} is a view that negates; pass {name}.resolve_neg()")
         tensor = tensor.resolve_conj().resolve_neg()
     if tensor.dtype is torch.bfloat16:
         words = tensor.view(torch.int16).numpy().view(np.uint16)

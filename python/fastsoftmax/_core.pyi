@@ -9,6 +9,7 @@ compiler: str
 most_threads: int
 version: str
 
+def lies_apart(array: object) -> bool: ...
 def online(
     logits: object,
     out: object,

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastsoftmax import _device_call
 from fastsoftmax._adapting import checked_scale
+from fastsoftmax._containers import count_write
 from fastsoftmax._device_call import Call
 
 
@@ -32,7 +33,10 @@ def mapped(
         call.launch(y, None, None, keep, more, factor)
         if out is not None and result is not out:
             out[...] = result
-    return result if out is None else out
+    if out is None:
+        return result
+    count_write(out)
+    return out
 
 
 def reduced(

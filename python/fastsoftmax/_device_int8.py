@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax._adapting import check_fits, describe
 from fastsoftmax._arrays import checked_axis, checked_threads
+from fastsoftmax._containers import count_write
 from fastsoftmax._device_call import Place
 from fastsoftmax._int8_arrays import checked_out_dtype
 
@@ -107,6 +108,7 @@ def hccs(
             B, S, Dmax = map(int, sets[0])
             many = place.upload(np.ascontiguousarray(sets)) if count > 1 else None
             place.cuda.hccs(mode, x, keep, y, each, count, B, S, Dmax, many, place.stream)
+    count_write(out)
     return result
 
 
@@ -126,4 +128,5 @@ def softmax(
                 many = place.upload(factors.copy())
             scale = float(sets[0])
             place.cuda.int8_softmax(table, x, keep, y, each, count, scale, many, place.stream)
+    count_write(out)
     return result

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastsoftmax import hccs
 from fastsoftmax._adapting import checked_scale
+from fastsoftmax._arrays import check_apart
 from fastsoftmax._containers import on_device
 from fastsoftmax._hccs_params import Params
 
@@ -57,3 +58,4 @@ def _check_out(out: object, logits: Any) -> None:
         raise ValueError(f"out has shape {out.shape}, but x has {logits.shape}")
     if not out.flags.writeable:
         raise ValueError("out is read-only; pass an array that may be written")
+    check_apart(np.asarray(out))

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_axis, checked_name, checked_threads
+from fastsoftmax._arrays import check_apart, checked_axis, checked_name
 
 _RESULTS = (np.dtype(np.int16), np.dtype(np.uint8))
 
@@ -51,6 +51,21 @@ def dtype_named(dtype: DTypeLike) -> np.dtype[Any]:
         return np.dtype(dtype)
     except SyntaxError:
         raise TypeError(f"out_dtype is {str(dtype)[:40]!r}, which is no dtype") from None
+
+
+def checked_scales(scale: ArrayLike) -> NDArray[np.float64]:
+    """Copy of `scale`, finite and above 0 everywhere, so that nobody changes it meanwhile."""
+    try:
+        with np.errstate(all="ignore"):
+            given = np.asarray(scale)
+            if scale is None or given.dtype.kind == "c":  # which NumPy takes for NaN, and cuts
+                raise TypeError
+            value = np.array(given, dtype=np.float64, order="C")
+    except (OverflowError, TypeError, ValueError):
+        raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
+    if not ((value > 0) & (value < np.inf)).all():
+        raise ValueError("scale must be finite and above 0 everywhere")
+    return value
 
 
 def checked_out_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -117,7 +132,6 @@ def job_of(
     out: object,
     dtype: np.dtype[Any],
     axis: int,
-    threads: object,
     isa: object,
 ) -> Job:
     """Check the arguments that every int8 operation has, and lay the arrays out."""
@@ -126,7 +140,6 @@ def job_of(
         raise ValueError(
             f"isa is empty; leave it out or pass one of: {', '.join(_core.isas(False))}"
         )
-    checked_threads(threads)
     result = (
         np.empty_like(x, dtype=dtype, subok=False) if out is None else _checked_out(out, x, dtype)
     )
@@ -136,7 +149,7 @@ def job_of(
     shared = out is not None and (
         np.may_share_memory(x, result) or (keep is not None and np.may_share_memory(keep, result))
     )
-    direct = _adjacent(target) and target.flags.aligned and not shared
+    direct = _adjacent(target) and target.flags.aligned and _core.lies_apart(target) and not shared
     if not direct:
         target = np.empty(target.shape, dtype)
     return Job(rows, kept, target, result, direct)
@@ -156,6 +169,7 @@ def _checked_out(out: object, x: NDArray[np.int8], dtype: np.dtype[Any]) -> NDAr
         raise ValueError(f"out has shape {out.shape}; the result has {x.shape}")
     if not out.flags.writeable:
         raise ValueError("out is read-only; pass an array that can be written")
+    check_apart(np.asarray(out))
     return np.asarray(out)
 
 

@@ -16,6 +16,7 @@ from fastsoftmax._arrays import (
     checked_operand,
     checked_out,
 )
+from fastsoftmax._containers import count_write
 from fastsoftmax._monoid import Pair, frozen, merged, write_probabilities
 from fastsoftmax._reductions import normalizer
 
@@ -122,8 +123,9 @@ class MaxSum:
         NaN; an array of the state's shape, a scalar for a single row.
         """
         m, s = self._pair
-        logarithm = np.log(s, out=np.zeros(self.shape), where=np.isfinite(m))
-        return (m + logarithm).astype(self.dtype)[()]
+        with np.errstate(all="ignore"):
+            logarithm = np.log(s, out=np.zeros(self.shape), where=np.isfinite(m))
+            return (m + logarithm).astype(self.dtype)[()]
 
     def update(self, chunk: NDArray[Any], *, axis: int = -1) -> Self:
         """Add logits to the state.
@@ -194,7 +196,7 @@ class MaxSum:
             As in `update`. Logits that aren't in the sum are weighed like those that are.
         out : ndarray, optional
             Where to write the result: same shape and dtype as `chunk`, which it may be, and which
-            it may overlap.
+            it may overlap. Its own elements must not share memory.
 
         Returns
         -------
@@ -221,7 +223,10 @@ class MaxSum:
         )
         m, s = (np.expand_dims(part, axis) for part in self._pair)
         write_probabilities(x, m, np.where(s > 0, s, np.nan), target)
-        return target if out is None else out
+        if out is None:
+            return target
+        count_write(out)
+        return out
 
     def _checked_chunk(self, chunk: object, axis: object) -> tuple[NDArray[Any], int]:
         x = checked_array(chunk, "chunk")

@@ -59,7 +59,10 @@ def online(
         head of ``[batch, heads, queries, keys]`` pass ``sink[:, None]``.
     out : array, optional
         Where to write the result: same kind, shape and dtype as `logits`, which it may be. If it
-        overlaps `logits` in another way, a copy of `logits` is made first.
+        overlaps `logits` in another way, or a mask or sink, the result is copied there in the end.
+        Its elements must not share memory. To autograd a tensor has been changed in place;
+        through memory that it shares with another array (``tensor.numpy()``, DLPack) torch can't
+        see that.
     threads : int, optional
         At most so many threads, from 1 up. By default FASTSOFTMAX_NUM_THREADS, or else
         OMP_NUM_THREADS (both read at import), or else as many as the affinity mask, read for each
@@ -84,8 +87,8 @@ def online(
         CUDA device, other dtypes, masks of integers.
     ValueError
         For an unknown variant or `isa`, an axis out of range, a mask or sink that can't be
-        broadcast, a scale that isn't finite or is no normal number, or an `out` that doesn't fit.
-        Nothing is written then.
+        broadcast, a scale that isn't finite or is no normal number, or an `out` that doesn't fit or
+        whose elements share memory. Nothing is written then.
     RuntimeError
         For arrays on a CUDA device where CUDA wasn't built, nothing can run it, or it fails.
 

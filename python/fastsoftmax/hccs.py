@@ -67,7 +67,8 @@ def softmax(
     axis : int
         The axis along which the result sums to about full scale.
     out : ndarray, optional
-        Where to write the result.
+        Where to write the result: any strides, but no two elements in the same place. It may
+        overlap the other arrays.
     threads : int, optional
         At most so many threads; the bits don't depend on it.
     stream : optional
@@ -123,9 +124,10 @@ def softmax(
     mode = checked_variant(mode, "mode", "hccs")
     heads = _heads_for(params, mode, logits.shape[along])
     dtype = _dtype_of(mode, out_dtype)
-    job = job_of(logits, mask, out, dtype, along, threads, isa)
+    count = checked_threads(threads)
+    job = job_of(logits, mask, out, dtype, along, isa)
     for_rows(heads, job.rows, "params", (3,))  # refuses those that don't fit
-    finished(_core.hccs(job.x, job.out, dtype, heads, params.n, mode, job.mask, -1, threads, isa))
+    finished(_core.hccs(job.x, job.out, dtype, heads, params.n, mode, job.mask, -1, count, isa))
     return job.finish(along)
 
 

@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastsoftmax import _core
+from fastsoftmax._arrays import checked_threads
 from fastsoftmax._calls import finished
 from fastsoftmax._containers import on_device
 from fastsoftmax._int8_arrays import (
     axis_of,
     checked_logits,
     checked_out_dtype,
+    checked_scales,
     checked_table,
     for_rows,
     job_of,
@@ -107,7 +109,8 @@ def softmax(
     axis : int
         The axis along which the result sums to about full scale.
     out : ndarray, optional
-        Where to write the result.
+        Where to write the result: any strides, but no two elements in the same place. It may
+        overlap the other arrays.
     threads : int, optional
         At most so many threads; the bits don't depend on it.
     stream : optional
@@ -151,22 +154,14 @@ def softmax(
     if not away:
         logits = checked_logits(x)
         along = axis_of(axis, logits.ndim)
-    try:
-        with np.errstate(over="ignore"):  # of wider floats; refused below
-            scales = np.asarray(scale, dtype=np.float64)
-    except OverflowError:
-        scales = np.array(np.inf)
-    except (TypeError, ValueError):
-        raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
-    if not ((scales > 0) & (scales < np.inf)).all():
-        raise ValueError("scale must be finite and above 0 everywhere")
+    scales = checked_scales(scale)
     if away:
         from fastsoftmax import _device_int8
 
         call = _device_int8.Call(x, axis, threads, isa, stream)
         return _device_int8.softmax(call, scales, table, mask, dtype, out)
-    job = job_of(logits, mask, out, dtype, along, threads, isa)
+    count = checked_threads(threads)
+    job = job_of(logits, mask, out, dtype, along, isa)
     for_rows(scales, job.rows, "the scales")  # refuses those that don't fit
-    each = np.ascontiguousarray(scales).reshape(scales.shape)
-    finished(_core.int8_softmax(job.x, job.out, dtype, each, table, job.mask, -1, threads, isa))
+    finished(_core.int8_softmax(job.x, job.out, dtype, scales, table, job.mask, -1, count, isa))
     return job.finish(along)

@@ -66,7 +66,8 @@ template <class T> struct Adaptation {
 };
 
 /// Softmax along `axis` into y, which has the shape of x and may be x itself; otherwise they don't
-/// overlap. Error of "exact": relative 5e-7 for x - max > -20 and absolute 3e-7 anywhere (float),
+/// overlap. Elements of y lie apart: each of its strides passes over all that the smaller ones
+/// reach. Error of "exact": relative 5e-7 for x - max > -20 and absolute 3e-7 anywhere (float),
 /// relative 4e-15 (double), against softmax of the float (double) scale * x + mask. A row with NaN
 /// or +inf, or of -inf only, is NaN.
 template <class E>

@@ -5,7 +5,8 @@
 //   fastsoftmax::int8::softmax<std::uint8_t>(x, y, rows, columns, scale);      // table "u16"
 //
 // Same bits on every instruction set and for every number of threads. Errors as in fastsoftmax.hpp;
-// nothing is written then. y must not overlap x or the mask.
+// nothing is written then. y must not overlap x, the mask or the parameters, and its elements lie
+// apart as those of `online`.
 #pragma once
 #include "fastsoftmax.hpp"
 #include <cstdint>

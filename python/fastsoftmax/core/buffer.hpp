@@ -1,6 +1,7 @@
 // What Python hands over, as the C++ API takes it: the memory of ndarrays, and new ones for
 // results. By NumPy's C API, as the buffer protocol takes a tenth of a microsecond an array.
 #pragma once
+#include "api/lie_apart.hpp"
 #include "common/sizes.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 
@@ -64,7 +65,7 @@ class Buffer {
         for (std::size_t i = dimensions_; i-- > 0;) {
             shape_[i] = static_cast<std::size_t>(PyArray_DIMS(array)[i]);
             // where an extent is 1 NumPy may leave any stride
-            strides_[i] = packed_ ? stride : PyArray_STRIDES(array)[i];
+            strides_[i] = packed_ || shape_[i] == 1 ? stride : PyArray_STRIDES(array)[i];
             stride *= PyArray_DIMS(array)[i];
             elements_ = times(elements_, shape_[i]);
         }
@@ -87,6 +88,18 @@ class Buffer {
 
     /// Whether elements lie in C order without gaps.
     bool packed() const { return packed_; }
+    /// Whether no element lies where another does, as far as strides tell at a glance.
+    bool apart() const {
+        return packed_ || lie_apart(shape(), strides(), static_cast<std::size_t>(item_));
+    }
+    /// Whether T may be read and written where the elements are.
+    template <class T> bool aligned() const {
+        const auto misplaced = [](auto place) {
+            return place % static_cast<decltype(place)>(alignof(T)) != 0;
+        };
+        return elements_ == 0 || (!misplaced(reinterpret_cast<std::uintptr_t>(data_)) &&
+                                  std::ranges::none_of(strides(), misplaced));
+    }
     bool same_layout(const Buffer &other) const {
         return data_ == other.data_ && std::ranges::equal(strides(), other.strides());
     }

@@ -76,16 +76,15 @@ class Int8Call {
     }
 
     /// Calls f(x, mask, y); y is `out` or a new array. False if `out` isn't the array to write to.
-    template <class F> nb::object write(nb::handle out, Element type, const F &f) const {
+    template <class F>
+    nb::object write(nb::handle out, Element type, const Buffer &parameters, const F &f) const {
         const bool bytes = type == Element::uint8;
         const nb::object result = !out.is_none() ? nb::borrow(out) : new_like(logits_, type);
         const Buffer y(result, true);
-        const auto misplaced = [](auto place) { return place % sizeof(std::int16_t) != 0; };
         if (y.element() != type || !std::ranges::equal(x.shape(), y.shape()) ||
-            !adjacent(y, bytes ? 1 : 2) ||
-            (!bytes && (misplaced(reinterpret_cast<std::uintptr_t>(y.data<void>())) ||
-                        std::ranges::any_of(y.strides(), misplaced))) ||
-            (!out.is_none() && (x.overlaps(y) || (mask_ && mask_->overlaps(y)))))
+            !adjacent(y, bytes ? 1 : 2) || (!bytes && !y.aligned<std::int16_t>()) ||
+            (!out.is_none() && (!y.apart() || x.overlaps(y) || (mask_ && mask_->overlaps(y)) ||
+                                parameters.overlaps(y))))
             return nb::borrow(Py_False);
         run(x.elements(), [&] {
             const auto logits = x.array<const std::int8_t>();
@@ -133,7 +132,7 @@ nb::object hccs(nb::handle x, nb::handle out, nb::handle dtype, nb::handle heads
     };
     if (n > 0 && std::any_of(each.data, each.data + parameters.elements() / 3, fails))
         return nb::borrow(Py_False);
-    return call.write(out, type, [&](auto logits, auto kept, auto y) {
+    return call.write(out, type, parameters, [&](auto logits, auto kept, auto y) {
         int8::hccs(logits, kept, y, each, call.options);
     });
 }
@@ -152,19 +151,19 @@ nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle sc
         return nb::borrow(Py_False);
     const auto good = [](double value) { return value > 0 && std::isfinite(value); };
     std::vector<std::ptrdiff_t> strides(call.rows.size(), 0);
-    const auto write = [&](const double *scales) {
-        return call.write(out, type, [&](auto logits, auto kept, auto y) {
-            int8::softmax(logits, kept, y, {scales, call.rows, strides}, call.options);
+    const Buffer scales(scale, false); // none, where it is a number
+    const auto write = [&](const double *each) {
+        return call.write(out, type, scales, [&](auto logits, auto kept, auto y) {
+            int8::softmax(logits, kept, y, {each, call.rows, strides}, call.options);
         });
     };
     if (PyFloat_CheckExact(scale.ptr())) {
         const double value = PyFloat_AsDouble(scale.ptr());
         return good(value) ? write(&value) : nb::borrow(Py_False);
     }
-    const Buffer scales(scale, false);
     const auto *all = scales.data<const double>();
-    if (!scales.is_double() || !scales.packed() || !call.fit(scales, 0, strides) ||
-        !std::all_of(all, all + scales.elements(), good))
+    if (!scales.is_double() || !scales.packed() || !scales.aligned<double>() ||
+        !call.fit(scales, 0, strides) || !std::all_of(all, all + scales.elements(), good))
         return nb::borrow(Py_False);
     return write(all);
 }

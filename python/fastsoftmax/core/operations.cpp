@@ -34,8 +34,8 @@ template <class F> nb::object map(nb::handle logits, nb::handle out, const Call 
     nb::object result = out.is_none() ? new_like(logits) : nb::borrow(out);
     const Buffer y(result, true);
     if (y.element() != call.x.element() || !std::ranges::equal(call.x.shape(), y.shape()) ||
-        (!out.is_none() &&
-         ((call.x.overlaps(y) && !call.x.same_layout(y)) || call.adapting.overlaps(y))))
+        (!out.is_none() && (!y.apart() || (call.x.overlaps(y) && !call.x.same_layout(y)) ||
+                            call.adapting.overlaps(y))))
         return nb::borrow(Py_False);
     run(call.x.elements(), [&] {
         with_element(call.x, call.bfloats, [&](auto zero) {
@@ -161,6 +161,7 @@ nb::object scan(nb::handle x, nb::handle variant, nb::handle axis, nb::handle th
 } // namespace
 
 void add_operations(nb::module_ &module) {
+    module.def("lies_apart", [](nb::handle array) { return Buffer(array, false).apart(); });
     // None has to come through everywhere: saying what is wrong with it is left to Python
     const auto any = [](const char *name) { return nb::arg(name).none(); };
     for (const auto &[name, f] :
