@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax._device_call import FLOATS, Place
-from fastsoftmax.heinsen._checks import checked_values
+from fastsoftmax.heinsen._checks import Settled, checked_values
 from fastsoftmax.heinsen._layout import excess, panels, weights
 
 
-class DeviceState:
+class DeviceState(Settled):
     """A `State` on the CUDA device of an array; `State.on` makes one.
 
     Tokens are arrays of that device and results come from their library; kernels go to its current

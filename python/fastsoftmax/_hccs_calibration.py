@@ -39,12 +39,12 @@ class Divergence:
     """Mean divergence of HCCS from softmax over a head's rows, for D = Dmax and rho = S/B."""
 
     def __init__(self, stats: HeadStats, head: tuple[int, ...], most: int) -> None:
-        rows = stats.rows[head]
-        mass, count = stats.mass[head] / rows, stats.count[head][:most]
+        rows = stats._rows[head]
+        mass, count = stats._mass[head] / rows, stats._count[head][:most]
         self.D = np.arange(1, most + 1)
-        self.entropy = stats.entropy[head] / rows
+        self.entropy = stats._entropy[head] / rows
         self.weight = count / rows
-        v = np.where(count > 0, stats.total[head][:most] / np.maximum(count, 1), 1)
+        v = np.where(count > 0, stats._total[head][:most] / np.maximum(count, 1), 1)
         self.mean = self.D[:, None] * (1 - v)  # of min(d, D) over a row, by bin
         below = np.arange(most + 1) < self.D[:, None]
         self.clipped = np.where(below, mass[: most + 1], 0)  # mass of min(d, D)
@@ -172,13 +172,13 @@ def calibrate(
     assert shared.scale is not None
     heads = np.zeros((*shared.shape, 3), np.int64)
     for done, head in enumerate(np.ndindex(shared.shape), 1):
-        if shared.rows[head] == 0:
+        if shared._rows[head] == 0:
             raise ValueError(f"head {head} has no rows: its logits were all masked out")
         with np.errstate(all="ignore"):
             f = Divergence(shared, head, min(limits.Dmax, DISTANCES - 1))
             heads[head] = best_integers(f, limits, mode.startswith("i8"))[:3]
         if progress:
-            progress(done, shared.rows.size)
+            progress(done, heads.size // 3)
     B, S, D = np.moveaxis(heads, -1, 0)
     if granularity == "global":
         B, S, D, scale = (np.ravel(a)[0] for a in (B, S, D, shared.scale))

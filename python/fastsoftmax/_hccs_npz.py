@@ -23,7 +23,7 @@ _MOST_ROWS = 1 << 53  # counts beyond aren't whole in a double
 
 def write(stats: "HeadStats", path: str | PathLike[str]) -> None:
     """Write the scale and the sums."""
-    arrays = {name: getattr(stats, name) for name in ("scale", *ADDED)}
+    arrays = {name: getattr(stats, f"_{name}") for name in ("scale", *ADDED)}
     if sum(array.nbytes for array in arrays.values()) > MOST_INFLATED - _HEADERS:
         raise ValueError("the statistics have more than 2^31 bytes; save them in parts")
     with replacing(path) as file:
@@ -50,7 +50,7 @@ def _filled(kind_of: type[Held], file: Npz, found: dict[str, Member]) -> Held:
             raise ValueError(f"{name} should be {dtype} of shape {shape}")
     stats = kind_of(file.array("scale"))
     for name in ADDED:
-        setattr(stats, name, file.array(name))
+        setattr(stats, f"_{name}", file.array(name))
     stats._begun = True
     _check(stats)
     return stats
@@ -59,14 +59,14 @@ def _filled(kind_of: type[Held], file: Npz, found: dict[str, Member]) -> Held:
 @np.errstate(all="ignore")
 def _check(stats: "HeadStats") -> None:
     """Refuse sums that no rows give."""
-    rows = stats.rows.astype(np.float64)
-    each, mass = rows[..., np.newaxis], stats.mass.sum(axis=-1)
+    rows = stats._rows.astype(np.float64)
+    each, mass = rows[..., np.newaxis], stats._mass.sum(axis=-1)
     right = {
         "rows": (rows >= 0) & (rows <= _MOST_ROWS),
-        "entropy": np.isfinite(stats.entropy) & (stats.entropy >= -_ROUNDING * (1 + rows)),
-        "mass": (stats.mass >= 0) & (abs(mass - rows) <= _ROUNDING * rows)[..., np.newaxis],
-        "count": (stats.count >= 0) & (stats.count.sum(axis=-1) == each)[..., np.newaxis],
-        "total": (stats.total >= 0) & (stats.total <= stats.count * (1 + _ROUNDING)),
+        "entropy": np.isfinite(stats._entropy) & (stats._entropy >= -_ROUNDING * (1 + rows)),
+        "mass": (stats._mass >= 0) & (abs(mass - rows) <= _ROUNDING * rows)[..., np.newaxis],
+        "count": (stats._count >= 0) & (stats._count.sum(axis=-1) == each)[..., np.newaxis],
+        "total": (stats._total >= 0) & (stats._total <= stats._count * (1 + _ROUNDING)),
     }
     for name, holds in right.items():
         if not holds.all():

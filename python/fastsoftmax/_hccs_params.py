@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsoftmax import _core, _hccs_json
+from fastsoftmax._int8_arrays import checked_scales
 from fastsoftmax._replacing import replacing
 
 WIDE = "wide"  # by name: the mode and the profile that we define; the others are the paper's
@@ -88,13 +89,12 @@ class Params:
         if mode not in modes:
             raise ValueError(f"mode is {mode!r}; profile {profile!r} has: {', '.join(modes)}")
         integers = (_integers(B, "B"), _integers(S, "S"), _integers(Dmax, "Dmax"))
-        arrays = _broadcast(_floats(scale), *integers)
-        for name, value in zip(("scale", "B", "S", "Dmax"), arrays, strict=True):
+        arrays = _broadcast(checked_scales(scale), *integers)
+        # stack follows the order of what it is given; the core wants rows of three, packed
+        arrays.append(np.ascontiguousarray(np.stack(arrays[1:], axis=-1)))
+        for name, value in zip(("scale", "B", "S", "Dmax", "heads"), arrays, strict=True):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
-        # stack follows the order of what it is given; the core wants rows of three, packed
-        heads = np.ascontiguousarray(np.stack(arrays[1:], axis=-1))
-        object.__setattr__(self, "heads", heads)
         object.__setattr__(self, "_checked", set())
         object.__setattr__(self, "n", _length(n))
         object.__setattr__(self, "profile", profile)
@@ -178,24 +178,10 @@ class Params:
 
     __hash__ = None  # type: ignore[assignment]
 
-
-def _floats(scale: ArrayLike) -> NDArray[np.float64]:
-    """Nats for one step of each head, as doubles."""
-    try:
-        given = np.array(scale)
-        # Python's own numbers that fit no dtype are objects; None would become NaN.
-        objects = given.dtype.kind == "O" and all(hasattr(v, "__float__") for v in given.flat)
-        if given.dtype.kind not in "iuf" and not objects:
-            raise TypeError
-        with np.errstate(all="ignore"):
-            value = given.astype(np.float64)
-    except OverflowError:
-        raise ValueError("scale must be finite and above 0 for every head") from None
-    except (TypeError, ValueError):
-        raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
-    if not (np.isfinite(value).all() and (value > 0).all()):
-        raise ValueError("scale must be finite and above 0 for every head")
-    return value
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as what the constructor takes, and checks."""
+        arrays = (self.scale, self.B, self.S, self.Dmax)
+        return type(self), (*arrays, self.n, self.profile, self.mode)
 
 
 def _integers(value: ArrayLike, name: str) -> NDArray[np.int64]:

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from fastsoftmax import _hccs_npz
 from fastsoftmax._hccs_npz import ADDED
-from fastsoftmax._hccs_params import _floats
 from fastsoftmax._hccs_steps import LONGEST, Array, range_scale, steps
+from fastsoftmax._int8_arrays import checked_scales
 
 Progress = Callable[[int, int], None]  # heads done, heads in all
 
@@ -38,7 +38,7 @@ class HeadStats:
     ----------
     scale : ndarray of float64, [heads...], or None before the first update
     rows : ndarray of int64, [heads...]
-        Rows that were counted; rows with nothing left are not.
+        Rows that were counted; rows with nothing left are not. Both are read-only copies.
 
     Notes
     -----
@@ -55,27 +55,57 @@ class HeadStats:
     """
 
     def __init__(self, scale: ArrayLike | None = None) -> None:
-        self.scale: Array | None = None if scale is None else _floats(scale)
+        self._scale: Array | None = None if scale is None else checked_scales(scale)
         self._begun = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the heads; () before the first update, if no scale was given."""
-        return () if self.scale is None else self.scale.shape
+        return () if self._scale is None else self._scale.shape
+
+    @property
+    def scale(self) -> Array | None:
+        """Nats for one step of the distance, a copy; None before the first update."""
+        return None if self._scale is None else _copy(self._scale)
+
+    @property
+    def rows(self) -> Array:
+        """Rows that were counted, a copy."""
+        return _copy(self._rows)
+
+    @property
+    def entropy(self) -> Array:
+        """Sum of their entropies in nats, a copy."""
+        return _copy(self._entropy)
+
+    @property
+    def mass(self) -> Array:
+        """Sum of softmax at each distance, a copy."""
+        return _copy(self._mass)
+
+    @property
+    def count(self) -> Array:
+        """Rows in each bin of the mean clipped distance, for each Dmax; a copy."""
+        return _copy(self._count)
+
+    @property
+    def total(self) -> Array:
+        """Sums of what `count` counts, a copy."""
+        return _copy(self._total)
 
     def _begin(self, scale: Array) -> None:
         sums = self._sums(scale.shape)
         made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in sums.items()}
         # last: without memory for these, nothing has begun
         for name, value in made.items():
-            setattr(self, name, value)
-        self.scale, self._begun = scale, True
+            setattr(self, f"_{name}", value)
+        self._scale, self._begun = scale, True
 
-    rows: Array
-    entropy: Array
-    mass: Array
-    count: Array
-    total: Array
+    _rows: Array
+    _entropy: Array
+    _mass: Array
+    _count: Array
+    _total: Array
 
     @staticmethod
     def _sums(heads: tuple[int, ...]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -108,7 +138,7 @@ class HeadStats:
             changed then.
         """
         x = _checked(logits, mask)
-        scale = _range_scale(x) if self.scale is None else self._scale_for(x.shape[:-2])
+        scale = _range_scale(x) if self._scale is None else self._scale_for(x.shape[:-2])
         if not self._begun:
             self._begin(scale)
         for done, head in enumerate(np.ndindex(scale.shape), 1):
@@ -119,14 +149,14 @@ class HeadStats:
                 progress(done, scale.size)
 
     def _scale_for(self, heads: tuple[int, ...]) -> Array:
-        assert self.scale is not None
+        assert self._scale is not None
         if self._begun and heads != self.shape:
             raise ValueError(
                 f"logits have heads of shape {heads}, earlier ones had {self.shape}; the shape is "
                 "[heads..., rows, keys]"
             )
         try:
-            return np.broadcast_to(self.scale, heads).copy()
+            return np.broadcast_to(self._scale, heads).copy()
         except ValueError:
             raise ValueError(
                 f"scale has shape {self.shape}, which doesn't broadcast to the heads {heads}"
@@ -147,9 +177,9 @@ class HeadStats:
         nats = np.where(weight > 0, nats, 0)  # which may be infinite where nothing weighs
         z = often @ weight
         p = often * weight / z[:, None]
-        self.rows[head] += len(often)
-        self.entropy[head] += (np.log(n[:, 0] / z) - p @ nats).sum()
-        self.mass[head] += p.sum(axis=0)
+        self._rows[head] += len(often)
+        self._entropy[head] += (np.log(n[:, 0] / z) - p @ nats).sum()
+        self._mass[head] += p.sum(axis=0)
         # sum(min(d, D)) is the sum over t < D of how many d exceed t
         clipped = np.cumsum(n - np.cumsum(often, axis=-1), axis=-1)[:, :-1]
         dmax = np.arange(DISTANCES - 1)
@@ -157,8 +187,8 @@ class HeadStats:
         place = (np.log2(np.maximum(v, 2.0**_LOWEST)) - _LOWEST) * ((BINS - 1) / -_LOWEST)
         bins = (dmax * BINS + np.minimum(place.astype(np.int64), BINS - 1)).ravel()
         size, shape = (DISTANCES - 1) * BINS, (DISTANCES - 1, BINS)
-        self.count[head] += np.bincount(bins, minlength=size).reshape(shape)
-        self.total[head] += np.bincount(bins, weights=v.ravel(), minlength=size).reshape(shape)
+        self._count[head] += np.bincount(bins, minlength=size).reshape(shape)
+        self._total[head] += np.bincount(bins, weights=v.ravel(), minlength=size).reshape(shape)
 
     def merge(self, other: "HeadStats") -> None:
         """Add the rows of `other`, which must have the same heads and scale.
@@ -172,24 +202,24 @@ class HeadStats:
             raise TypeError(f"other must be HeadStats, not {type(other).__name__}")
         if not other._begun:
             return
-        assert other.scale is not None
-        if not self._begun and self.scale is None:
-            self._begin(other.scale.copy())
+        assert other._scale is not None
+        if not self._begun and self._scale is None:
+            self._begin(other._scale.copy())
         elif not self._begun:
             self._begin(self._scale_for(other.shape))
-        if not np.array_equal(self.scale, other.scale):  # type: ignore[arg-type]
+        if not np.array_equal(self._scale, other._scale):  # type: ignore[arg-type]
             raise ValueError(
                 "the scales differ; give all shards that are to be merged one HeadStats(scale)"
             )
         for name in ADDED:
-            getattr(self, name).__iadd__(getattr(other, name))
+            getattr(self, f"_{name}").__iadd__(getattr(other, f"_{name}"))
 
     def over(self, axes: tuple[int, ...]) -> "HeadStats":
         """Sum over some axes of the heads, which stay with size 1; their scale must be shared."""
-        if not self._begun or self.scale is None:
+        if not self._begun or self._scale is None:
             raise ValueError("the statistics are empty: update() them first")
-        first = self.scale.min(axis=axes, keepdims=True)
-        if not np.array_equal(np.broadcast_to(first, self.shape), self.scale):
+        first = self._scale.min(axis=axes, keepdims=True)
+        if not np.array_equal(np.broadcast_to(first, self.shape), self._scale):
             raise ValueError(
                 "B, S, Dmax can be shared by heads of one scale only, but their scales differ; "
                 "gather them with HeadStats(scale) of a common scale"
@@ -197,7 +227,8 @@ class HeadStats:
         result = HeadStats()
         result._begin(first)
         for name in ADDED:
-            setattr(result, name, getattr(self, name).sum(axis=axes, keepdims=True))
+            added = getattr(self, f"_{name}").sum(axis=axes, keepdims=True)
+            setattr(result, f"_{name}", added)
         return result
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -213,7 +244,7 @@ class HeadStats:
         ValueError
             For empty statistics, and for more than 2^31 bytes of them, which `load` refuses.
         """
-        if not self._begun or self.scale is None:
+        if not self._begun or self._scale is None:
             raise ValueError("the statistics are empty: update() them first")
         _hccs_npz.write(self, path)
 
@@ -230,6 +261,13 @@ class HeadStats:
             refused before they do, and numbers that no rows give.
         """
         return _hccs_npz.read(cls, path)
+
+
+def _copy(array: Array) -> Array:
+    """Read-only, so that nobody takes it for the statistics themselves."""
+    copied = array.copy()
+    copied.flags.writeable = False
+    return copied
 
 
 @np.errstate(all="ignore")

@@ -56,12 +56,16 @@ def dtype_named(dtype: DTypeLike) -> np.dtype[Any]:
 def checked_scales(scale: ArrayLike) -> NDArray[np.float64]:
     """Copy of `scale`, finite and above 0 everywhere, so that nobody changes it meanwhile."""
     try:
+        given = np.asarray(scale)
+        # Python's own numbers that fit no dtype are objects; None would become NaN.
+        objects = given.dtype.kind == "O" and all(hasattr(v, "__float__") for v in given.flat)
+        if given.dtype.kind not in "iuf" and not objects:
+            raise TypeError
         with np.errstate(all="ignore"):
-            given = np.asarray(scale)
-            if scale is None or given.dtype.kind == "c":  # which NumPy takes for NaN, and cuts
-                raise TypeError
             value = np.array(given, dtype=np.float64, order="C")
-    except (OverflowError, TypeError, ValueError):
+    except OverflowError:
+        value = np.array(np.inf)
+    except (TypeError, ValueError):
         raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
     if not ((value > 0) & (value < np.inf)).all():
         raise ValueError("scale must be finite and above 0 everywhere")

@@ -8,6 +8,19 @@ from numpy.typing import DTypeLike, NDArray
 COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+class Settled:
+    """Attributes without an underscore are set once: the memory of a state follows from them."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and hasattr(self, name):
+            raise AttributeError(
+                f"{name} of a {type(self).__name__} can't be changed; make another one"
+            )
+        super().__setattr__(name, value)
+
+
 def is_half(array: NDArray[Any]) -> bool:
     """Whether elements have 16 bits: converted to float32, exactly."""
     # the name of a dtype takes longer than an attention of few tokens

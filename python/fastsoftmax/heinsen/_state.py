@@ -13,6 +13,7 @@ from fastsoftmax._arrays import checked_bytes, checked_threads
 from fastsoftmax._containers import on_device
 from fastsoftmax.heinsen import _files
 from fastsoftmax.heinsen._checks import (
+    Settled,
     checked_dtype,
     checked_same_tokens,
     checked_size,
@@ -24,7 +25,7 @@ from fastsoftmax.heinsen._layout import by_feature, empty
 from fastsoftmax.heinsen._merge import logarithms, merge
 
 
-class State:
+class State(Settled):
     """What the tokens so far leave behind: for each key feature a maximum, a sum and mixed values.
 
     Parameters
@@ -46,6 +47,8 @@ class State:
         ``[*batch_shape, d_k, d_v]`` can be. A method that raises leaves the state as it was.
     MemoryError
         For a state that could be, but finds no room.
+    AttributeError
+        For sizes, `dtype` or `kind` that are assigned to: they belong to the memory of the state.
 
     Notes
     -----
