@@ -94,8 +94,8 @@ def _floats_or_booleans(value: Any, name: str, computed: str) -> Array | None:
 
 def _converted(array: Array, name: str, own: str, computed: str) -> Array:
     """Floats in the dtype computed in. What masks out in the dtype of a mask still does."""
-    # a mask of float64's lowest is masked out in float32, too: there it becomes -inf
-    with np.errstate(over="ignore"):
+    # a mask of float64's lowest is masked out in float32, too: there it becomes -inf; NaN may signal
+    with np.errstate(all="ignore"):
         converted = array.astype(computed, copy=False)
     edge = masked_at_most(own, computed)
     if name == "mask" and edge > masked_at_most(computed, computed):

@@ -113,7 +113,7 @@ def logsumexp(
     if stream is None:
         result = _core.logsumexp(logits, variant, axis, threads, isa, scale, mask, sink, False)
         if result is not False:
-            return result.astype(logits.dtype, copy=False)[()]
+            return _rounded(result, logits.dtype)[()]
     if on_device(logits, stream):
         from fastsoftmax import _device
 
@@ -127,10 +127,17 @@ def logsumexp(
 def _narrowed(total: Any, x: Operand) -> Any:
     """Float32 results in the dtype of the logits, rounded to nearest."""
     if not x.bfloats:
-        return total.astype(x.array.dtype, copy=False)
-    bits = total.view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+        return _rounded(total, x.array.dtype)
+    bits = np.atleast_1d(total).view(np.uint32)  # NumPy warns where a scalar's sum wraps
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).reshape(total.shape)
     return np.where(np.isnan(total), 0x7FC0, rounded).astype(np.uint16)
+
+
+def _rounded(total: Any, dtype: Any) -> Any:
+    if total.dtype == dtype:
+        return total
+    with np.errstate(all="ignore"):  # beyond a half's largest number lies its infinity
+        return total.astype(dtype)
 
 
 def _wrapped(result: Any, x: Operand, bfloats: bool = False) -> Any:
