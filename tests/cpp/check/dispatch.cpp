@@ -1,6 +1,7 @@
 // The registry keeps to its own rules, and what can't be run is refused with a list of what can.
 #include "check/checks.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
+#include "fastsoftmax/int8.hpp"
 
 #include <cmath>
 #include <set>
@@ -63,6 +64,19 @@ void check_refusals(Report &report) {
             refuses(report, "a variant without float64", "exact", [&] {
                 fastsoftmax::online(x64.data(), y64.data(), 2, 4, {.variant = variant});
             });
+    const std::size_t shape[] = {2, 4};
+    const std::ptrdiff_t whole[] = {16, 4}, windows[] = {4, 4}, bytes[] = {4, 1};
+    refuses(report, "a y whose elements share memory", "lie apart", [&] {
+        fastsoftmax::online<float>({x.data(), shape, whole}, {y.data(), shape, windows}, 1);
+    });
+    const std::int8_t quantised[8] = {};
+    std::uint8_t small[8] = {};
+    const double scale = 1;
+    const std::ptrdiff_t one[] = {1, 1}, none[] = {0};
+    refuses(report, "a y of bytes that share memory", "lie apart", [&] {
+        fastsoftmax::int8::softmax<std::uint8_t>({quantised, shape, bytes}, {}, {small, shape, one},
+                                                 {&scale, {shape, 1}, none}, {.variant = "u8"});
+    });
     if (y != std::vector<float>(8, -1.0f) || y64 != std::vector<double>(8, -1.0))
         report.fail("a refused call writes");
     softmax({});

@@ -1,4 +1,4 @@
-"""Arrays of the int8 operations in every state that memory can be in; what is handed out."""
+"""Arrays in every state that memory can be in, wherever they are taken; what is handed out."""
 
 import copy
 import dataclasses
@@ -64,7 +64,7 @@ LAYOUTS: tuple[Callable[[Any], Any], ...] = (
 
 def calls(x: Any, floats: Any, mask: Any, scale: Any, b: Any, **options: Any) -> list[Any]:
     """Results of every operation with these arrays."""
-    heads = Params(scale, b, b // 100, 60, N)
+    heads = Params(scale, b, b // 100, np.full_like(b, 60), N)
     stats = HeadStats(scale)
     stats.update(floats, mask)
     return [
@@ -113,6 +113,45 @@ def test_layouts_of_out(layout: Callable[[Any], Any], dtype: type) -> None:
                     function(X[part], parameter, out_dtype=dtype, out=out)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_layouts_of_float_arguments(layout: Callable[[Any], Any], dtype: str) -> None:
+    """The same numbers, or a sentence about the byte order; the core refuses nothing by itself."""
+    x = FLOATS.astype(dtype)
+    reduced: tuple[Any, ...] = (fs.normalizer, fs.logsumexp, fs.scan, fs.topk)
+    functions: tuple[Any, ...] = (fs.online, fs.log_softmax, *reduced)
+    masks = (None, KEEP, FLOATS[:, :1], FLOATS.astype(np.float32))
+    for function in functions:
+        if function is fs.scan and dtype == "float16":
+            continue
+        for axis in (-1, 0):
+            sinks = (None, np.take(FLOATS, 0, axis), np.take(FLOATS, 1, axis).astype(np.float32))
+            for mask, sink in zip((*masks, None), (None, *sinks, None), strict=True):
+                more: dict[str, Any] = {"axis": axis}
+                if function is not fs.scan and mask is not None:
+                    more["mask"] = layout(mask)
+                if function not in (fs.scan, fs.topk) and sink is not None:
+                    more["sink"] = layout(sink)
+                arguments = (2,) if function is fs.topk else ()
+                plain = {
+                    k: v if k == "axis" else np.array(v, v.dtype.newbyteorder("="))
+                    for k, v in more.items()
+                }
+                want = function(x, *arguments, **plain)
+                if layout is swapped:
+                    with pytest.raises(TypeError, match="byte order"):
+                        function(layout(x), *arguments, **more)
+                    got = function(x, *arguments, **more)
+                else:
+                    got = function(layout(x), *arguments, **more)
+                if function in (fs.online, fs.log_softmax) and layout not in (swapped, read_only):
+                    out = layout(np.zeros_like(x))
+                    assert function(layout(x), out=out, **more) is out
+                    assert np.allclose(out, want, rtol=1e-2, atol=1e-2)
+                for one, other in zip(np.atleast_2d(got), np.atleast_2d(want), strict=True):
+                    assert np.allclose(one, other, rtol=1e-2, atol=1e-2, equal_nan=True)
+
+
 def test_a_single_row_with_any_stride() -> None:
     """NumPy leaves strides of extents of 1 as they come: an odd one misplaces nothing."""
     room = np.zeros(400, np.uint8)
@@ -144,7 +183,8 @@ def test_sizes_of_nothing() -> None:
 
 def test_integers_of_numpy() -> None:
     """They serve as counts and as the axis."""
-    head = Params(0.1, 600, 9, 60, np.int32(N))
+    length: Any = np.int32(N)
+    head = Params(0.1, 600, 9, 60, length)
     more: Any
     for more in ({"threads": np.int64(2)}, {"threads": np.uint8(1), "axis": np.int64(-1)}):
         got = int8.softmax(X, 0.1, **more)
