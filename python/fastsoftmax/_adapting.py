@@ -94,7 +94,7 @@ def _floats_or_booleans(value: Any, name: str, computed: str) -> Array | None:
 
 def _converted(array: Array, name: str, own: str, computed: str) -> Array:
     """Floats in the dtype computed in. What masks out in the dtype of a mask still does."""
-    # a mask of float64's lowest is masked out in float32, too: there it becomes -inf; NaN may signal
+    # float64's lowest masks out in float32, too, where it becomes -inf; and NaN may signal
     with np.errstate(all="ignore"):
         converted = array.astype(computed, copy=False)
     edge = masked_at_most(own, computed)
