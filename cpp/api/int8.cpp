@@ -36,9 +36,9 @@ Blocks blocks_of(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<cons
     for (std::size_t i = 0; i < last; ++i)
         if (y.shape[i] > 1 && y.strides[i] % static_cast<std::ptrdiff_t>(sizeof(Out)) != 0)
             throw std::invalid_argument("rows of y are misaligned");
+    count_rows(x.shape, last, sizeof(Out)); // refuses sizes that wrap
     if (!lie_apart(y.shape, y.strides, sizeof(Out)))
         throw std::invalid_argument("elements of y don't lie apart: a stride is too short");
-    count_rows(x.shape, last, sizeof(Out));
     return Blocks(x.shape.first(last), {x.strides, mask.strides, y.strides, parameters.strides});
 }
 

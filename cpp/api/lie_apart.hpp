@@ -1,5 +1,7 @@
 // Whether the elements of an array to be written lie apart, as far as its strides tell at a glance.
 #pragma once
+#include "common/sizes.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -23,7 +25,8 @@ inline bool lie_apart(std::span<const std::size_t> shape, std::span<const std::p
     std::size_t reached = item;
     const auto passes = [&](Dimension d) {
         const bool far = d.second == 1 || d.first >= reached;
-        reached += d.first * (d.second - 1);
+        const std::size_t further = times(d.first, d.second - 1);
+        reached = further > SIZE_MAX - reached ? SIZE_MAX : reached + further;
         return far;
     };
     bool nested = true; // as they come, the last dimension first, they are mostly sorted

@@ -40,6 +40,7 @@ RowsJob<Computed<E>> rows_job(Array<const E> x, Array<E> y, std::size_t axis,
     };
     if (!same_shape(y))
         throw std::invalid_argument("x and y differ in shape");
+    const std::size_t rows = count_rows(x.shape, axis, sizeof(T));
     if (y.data && !lie_apart(y.shape, y.strides, sizeof(E)))
         throw std::invalid_argument("elements of y don't lie apart: a stride is too short");
     if (!same_shape(adaptation.keep) || !same_shape(adaptation.add))
@@ -53,7 +54,7 @@ RowsJob<Computed<E>> rows_job(Array<const E> x, Array<E> y, std::size_t axis,
 
     RowsJob<T> job;
     job.x = x.data, job.y = y.data;
-    job.rows = count_rows(x.shape, axis, sizeof(T));
+    job.rows = rows;
     job.n = x.shape[axis];
     job.format = format_of<E>;
     job.item = sizeof(E);
