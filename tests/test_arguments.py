@@ -193,7 +193,7 @@ def test_integers_of_numpy() -> None:
         assert np.array_equal(got, hccs.softmax(X, head))
 
 
-@pytest.mark.parametrize("scale", [1j, np.array([1j]), 10**400, [10**400], "much", None, [[1], []]])
+@pytest.mark.parametrize("scale", [1j, np.array([1j]), "much", "1", True, None, [[1], []]])
 def test_scales_that_are_none(scale: Any) -> None:
     """One sentence, whoever takes them."""
     for take in (lambda s: int8.softmax(X, s), HeadStats, lambda s: Params(s, 600, 9, 60, N)):

@@ -29,8 +29,8 @@ CALLS = {
     "heinsen": "fs.heinsen.attention(q, q, q)",
     "heinsen, a state": "state.update(q, q)",
     "MaxSum": "fs.MaxSum(200).update(x)",
-    "weight": "_core.weight('exact', 'scalar', *wide[:2])",
-    "update": "_core.update('exact', 'scalar', *wide, 10)",
+    "weight": "_core.weight(variant, isa, *wide[:2])",
+    "update": "_core.update(variant, isa, *wide, 10)",
     "a baseline": "_baselines.softmax(x, y)",
     "a baseline's update": "_baselines.update('one_exp', *wide, 1)",
     "a baseline's scan": "_baselines.scan('one_exp', x, *y[:2, : len(x)])",
@@ -49,6 +49,7 @@ x[0] = y[0]
 params = hccs.Params(0.1, 600, 1, 60, 2000, "wide")
 state = heinsen.State((), 64, 64)
 wide = np.tile(y[:1], (4, 50))
+variant, isa = fs.variants("update")[0], fs.isas()[-1]
 
 called = threading.Event()
 def work():

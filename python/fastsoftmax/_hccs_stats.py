@@ -225,10 +225,10 @@ class HeadStats:
                 "gather them with HeadStats(scale) of a common scale"
             )
         result = HeadStats()
-        result._begin(first)
+        result._begin(np.asarray(first))
         for name in ADDED:
             added = getattr(self, f"_{name}").sum(axis=axes, keepdims=True)
-            setattr(result, f"_{name}", added)
+            setattr(result, f"_{name}", np.asarray(added))
         return result
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -265,7 +265,7 @@ class HeadStats:
 
 def _copy(array: Array) -> Array:
     """Read-only, so that nobody takes it for the statistics themselves."""
-    copied = array.copy()
+    copied = np.array(array)
     copied.flags.writeable = False
     return copied
 
