@@ -13,6 +13,7 @@ import pytest
 from cuda_arrays import Fake, Library
 from fastsoftmax import _device, _device_call, _device_libraries
 from hostcuda_binding import hostcuda
+from nan_payloads import is_nan, spoilt
 
 __all__ = ["hostcuda"]
 
@@ -78,6 +79,37 @@ def test_scale_mask_and_sink(hostcuda: Any, function: Any) -> None:
         added[3] = -np.inf
         check(function, X, mask=added)
         check(function, X.astype(np.float64), mask=added)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_of_every_payload(hostcuda: Any, dtype: str) -> None:
+    """As on the CPU: NaN stays NaN, whatever its other bits."""
+    for n in (3, 33, 700, 5000):
+        x = spoilt(np.random.default_rng(n).standard_normal((8, n)).astype(typed(dtype)), n)
+        bad: Any = is_nan(x).any(axis=1)
+        for function in OPERATIONS:
+            result: Any = function(Fake(x))
+            for part in result if isinstance(result, tuple) else (result,):
+                shown = is_nan(part.data).reshape(8, -1)
+                assert np.array_equal(shown, np.broadcast_to(bad[:, None], shown.shape)), n
+        p, places = fs.topk(Fake(x), 2)
+        assert np.array_equal(is_nan(p.data).all(axis=1), bad)
+        assert not is_nan(np.take_along_axis(x, places.data, axis=1)).any()
+
+
+@pytest.mark.parametrize(("dtype", "edge"), [("float16", -32752.0), ("bfloat16", -1.694e38)])
+def test_masks_out_by_the_lowest_number_of_its_own_dtype(
+    hostcuda: Any, dtype: str, edge: float
+) -> None:
+    """Half of it, and less, takes out, NaN too; more doesn't."""
+    x = np.zeros((2, 4), np.float32)
+    x[:, 1] = np.nan
+    mask = np.zeros((2, 4), typed(dtype))
+    mask[:, 1], mask[:, 2] = 1.05 * edge, 0.95 * edge
+    for function in OPERATIONS:
+        check(function, x, mask=mask)
+    assert np.allclose(fs.online(Fake(x), mask=Fake(mask)).data, [[0.5, 0, 0, 0.5]] * 2)
+    assert np.allclose(fs.topk(Fake(x), 3, mask=Fake(mask))[0].data, [[0.5, 0.5, 0]] * 2)
 
 
 def test_every_kernel(hostcuda: Any) -> None:

@@ -11,6 +11,7 @@ import fastsoftmax as fs
 import numpy as np
 import pytest
 from fastsoftmax import heinsen
+from nan_payloads import is_nan, nans, spoilt
 from references import Floats, gaussian
 
 FLOAT64_ISAS = [k.isa for k in fs.kernels() if k.id.startswith("online/exact") and k.available]
@@ -18,35 +19,6 @@ R_NA = 0x7FF00000000007A2
 
 #: Along the axis: one vector and less, tails, each class of rows, several blocks.
 LENGTHS = (1, 2, 3, 17, 32, 33, 64, 129, 200, 700, 2100, 5000, 70001)
-
-
-def nans(dtype: Any, count: int, seed: int = 0) -> Floats:
-    """Give `count` NaN: quiet and signalling, of both signs, payloads of few and of many bits."""
-    kind = np.dtype(dtype)
-    mantissa = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}[kind.name]
-    word = np.dtype(f"u{kind.itemsize}")
-    rng = np.random.default_rng(seed)
-    payload = rng.integers(1, 1 << mantissa, count) >> rng.integers(0, mantissa, count)
-    bits = (1 << (8 * kind.itemsize - 1)) - (1 << mantissa) | np.maximum(payload, 1)
-    quiet = rng.integers(0, 2, count) << (mantissa - 1)
-    sign = rng.integers(0, 2, count).astype(np.uint64) << np.uint64(8 * kind.itemsize - 1)
-    return np.asarray(((bits | quiet).astype(np.uint64) | sign).astype(word).view(kind))
-
-
-def is_nan(x: Floats) -> Floats:
-    """As np.isnan, but that ml_dtypes warns of signalling NaN."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.isnan(x))
-
-
-def spoilt(x: Floats, seed: int) -> Floats:
-    """Put one NaN in each row but every fourth, which stay what they are."""
-    x = x.copy()
-    bad = np.arange(len(x)) % 4 != 3
-    place = np.random.default_rng(seed).integers(0, x.shape[1], len(x))
-    words = x.view(f"u{x.itemsize}")  # an assignment of floats might quieten what signals
-    words[bad, place[bad]] = nans(x.dtype, len(x), seed)[bad].view(words.dtype)
-    return x
 
 
 def assert_rows(result: Floats, wanted_nan: Any) -> None:
