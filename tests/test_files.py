@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastsoftmax import export, hccs, heinsen
+from fastsoftmax._replacing import replacing
 from fastsoftmax.commands import _curves, calibrate
 from fastsoftmax.commands import export as export_command
 from fresh import output
@@ -244,3 +245,25 @@ def test_state_is_saved_under_the_name_that_is_given(tmp_path: Path) -> None:
     saved.save(file)
     file.seek(0)
     assert np.array_equal(heinsen.State.load(file).attend(k), saved.attend(k))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no links to open files here")
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_open_file_is_written_where_it_is(tmp_path: Path, gone: bool) -> None:
+    """What a shell redirects: neither replaced nor cut, and it need not have a name any more."""
+    place = tmp_path / "all"
+    link = tmp_path / "link"
+    with open(place, "w+b") as file:
+        link.symlink_to(f"/proc/self/fd/{file.fileno()}")
+        if gone:
+            place.unlink()
+        file.write(b"before\n")
+        file.flush()
+        for name in (f"/proc/self/fd/{file.fileno()}", f"/dev/fd/{file.fileno()}", link):
+            with replacing(name) as out:
+                out.write(b"written\n")
+        file.seek(0, os.SEEK_END)
+        file.write(b"after\n")
+        file.seek(0)
+        assert file.read() == b"before\n" + 3 * b"written\n" + b"after\n"
+    assert link.is_symlink()

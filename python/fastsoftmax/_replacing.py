@@ -1,6 +1,7 @@
 """Files of the user, written whole: at a path is the old file or all of the new one."""
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import IO
 
 #: How the file begins and ends that is written first; one is left behind only by a kill.
 PREFIX, SUFFIX = ".fastsoftmax-", ".tmp"
+_MOST_LINKS = 40  # the system follows no more
 
 
 @contextmanager
@@ -17,13 +19,17 @@ def replacing(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a file to be written; what was at `path` stays until the block ends without an error.
 
     A symbolic link is followed and kept, and so is the mode of a file; other hard links keep the
-    old file. What isn't a regular file, such as a pipe or a device, is written as it stands. An
-    OSError names `path`.
+    old file. What isn't a regular file, such as a pipe or a device, is written as it stands, and so
+    is an open file of this process that a path like ``/dev/stdout`` stands for: from where it is.
+    An OSError names `path`.
     """
     name = os.fsdecode(path)
     try:
-        old = _status(name)
-        if old is not None and not stat.S_ISREG(old.st_mode):
+        handle, old = _descriptor(name), _status(name)
+        if handle is not None:
+            with open(os.dup(handle), "wb") as file:
+                yield file
+        elif old is not None and not stat.S_ISREG(old.st_mode):
             with open(name, "wb") as file:
                 yield file
         else:
@@ -33,6 +39,22 @@ def replacing(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
             raise
         # The name of the file that is written first would tell the user nothing.
         raise OSError(error.errno, os.strerror(error.errno), name) from None
+
+
+def _descriptor(name: str) -> int | None:
+    """Give the number of the open file that a path stands for, if it does.
+
+    Its link may be followed to a path, but another file in that place is not the open one.
+    """
+    for _ in range(_MOST_LINKS):
+        folder, last = os.path.split(name)
+        own = rf"/dev/fd|/proc/{os.getpid()}(/task/\d+)?/fd"
+        if last.isdecimal() and re.fullmatch(own, os.path.realpath(folder or os.curdir)):
+            return int(last)
+        if not os.path.islink(name):
+            break
+        name = os.path.join(folder, os.readlink(name))
+    return None
 
 
 def _status(name: str) -> os.stat_result | None:
