@@ -232,7 +232,7 @@ def test_tensors_that_cannot_be_out() -> None:
             fs.online(x, out=out)
     with pytest.raises(ValueError, match="elements of out share memory"):
         fs.online(x, out=torch.zeros(N).expand(4, N))
-    with pytest.raises(TypeError, match=r"out is a view that negates; pass out\.resolve_neg\(\)"):
+    with pytest.raises(TypeError, match=r"out is a view that negates"):
         fs.online(x, out=torch._neg_view(torch.zeros(4, N)))
     out = torch.zeros(4, N)
     before = out._version
@@ -285,3 +285,23 @@ def test_autograd_learns_of_writes_on_a_device(hostcuda: Any) -> None:
         if function.result.startswith("float"):
             with pytest.raises(TypeError, match="out requires grad"):
                 function.call(x, out=out.detach().requires_grad_())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, by make_dual
+@pytest.mark.parametrize("function", [fs.online, fs.log_softmax, fs.logsumexp, fs.normalizer])
+def test_tangents_are_not_lost(function: Any) -> None:
+    """Forward-mode differentiation can't see into us, so we say so: of logits and of `out`."""
+    torch = pytest.importorskip("torch")
+    forward_ad = torch.autograd.forward_ad
+    x = torch.randn(3, 5)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.ones_like(x))
+        with pytest.raises(TypeError, match="logits has a tangent"):
+            function(dual)
+        assert function(x) is not None
+        if function in (fs.online, fs.log_softmax):
+            with pytest.raises(TypeError, match="out has a tangent"):
+                function(x, out=dual)
+    for transform in (torch.func.grad, torch.func.jacfwd, torch.func.vmap):
+        with pytest.raises((TypeError, RuntimeError)):
+            transform(lambda rows: fs.online(rows).sum())(x)

@@ -77,7 +77,13 @@ def check_tensor(tensor: Any, name: str) -> None:
             f"{name} requires grad, and this function has no backward pass: pass {name}.detach(); "
             "to train with HCCS, take fastsoftmax.torch.HCCSSoftmax (the 'torch' extra)"
         )
-    if tensor.layout is not sys.modules["torch"].strided:
+    torch = sys.modules["torch"]
+    if torch.autograd.forward_ad.unpack_dual(tensor).tangent is not None:
+        raise TypeError(
+            f"{name} has a tangent (forward-mode differentiation), which would be lost; pass its "
+            f"primal, torch.autograd.forward_ad.unpack_dual({name}).primal"
+        )
+    if tensor.layout is not torch.strided:
         raise TypeError(f"{name} is a sparse tensor; pass {name}.to_dense()")
 
 
@@ -101,7 +107,7 @@ def _from_torch(tensor: Any, name: str, writable: bool) -> Operand:
         )
     if tensor.is_conj() or tensor.is_neg():
         if writable:  # resolving makes a copy
-            raise TypeError(f"{name} is a view that negates; pass {name}.resolve_neg()")
+            raise TypeError(f"{name} is a view that negates, which can't be written through")
         tensor = tensor.resolve_conj().resolve_neg()
     if tensor.dtype is torch.bfloat16:
         words = tensor.view(torch.int16).numpy().view(np.uint16)
