@@ -286,3 +286,27 @@ def test_bad_arguments() -> None:
                 heinsen.attention(q, k, v, state=other, causal=causal)
     assert np.all(np.isnan(state.attend(q)))
     assert np.all(np.isnan(others[0][0].attend(np.zeros(6, np.float32))))
+
+
+@pytest.mark.parametrize("values", ["v", "log_v", None])
+def test_states_without_heads(values: str | None) -> None:
+    """They do all that others do, and answer nothing."""
+    state = heinsen.State((0, 2), 3, 4)
+    if values:
+        given: Any = {values: np.zeros((0, 2, 4), np.float32)}
+        state.update(np.zeros((0, 2, 3), np.float32), **given)
+    file = io.BytesIO()
+    state.save(file)
+    file.seek(0)
+    for same in (heinsen.State.load(file), pickle.loads(pickle.dumps(state)), state.copy()):
+        same.merge(state)
+        assert same.batch_shape == (0, 2)
+        assert same.kind == values
+        assert [part.shape for part in same.to_log()] == [(0, 2, 3, 4), (0, 2, 3)]
+        assert same.attend(np.zeros((0, 2, 3), np.float32)).shape == (0, 2, 4)
+
+
+def test_more_sizes_than_an_array_has_dimensions() -> None:
+    """Its tokens couldn't be given, nor could it be loaded."""
+    with pytest.raises(ValueError, match="batch_shape has 63 sizes"):
+        heinsen.State((1,) * 63, 2, 2)

@@ -45,10 +45,10 @@ def panels(data: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> list[NDA
 
     No token may be waiting.
     """
-    rows, count = padded(d_k), padded(d_v) // BLOCK
-    mixed = data[:, rows * (2 + WAITING) + BLOCK :].reshape(len(data), count, -1, BLOCK)
-    planes = range(3 if log_values else 1)
-    return [mixed[:, :, plane * rows : (plane + 1) * rows] for plane in planes]
+    rows, count, planes = padded(d_k), padded(d_v) // BLOCK, 3 if log_values else 1
+    begin, each = rows * (2 + WAITING) + BLOCK, data.shape[1] - rows * (2 + WAITING) - BLOCK
+    mixed = data[:, begin:].reshape(len(data), count, each // (count * BLOCK), BLOCK)
+    return [mixed[:, :, plane * rows : (plane + 1) * rows] for plane in range(planes)]
 
 
 def by_feature(panel: NDArray[Any], d_k: int, d_v: int) -> NDArray[Any]:

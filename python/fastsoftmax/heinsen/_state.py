@@ -98,6 +98,13 @@ class State(Settled):
             ) from None
         if any(size < 0 for size in batch):
             raise ValueError(f"batch_shape is {batch}; sizes must not be negative")
+        try:
+            np.empty((0,) * (len(batch) + 2))
+        except ValueError:
+            raise ValueError(
+                f"batch_shape has {len(batch)} sizes; with tokens and features these are more than "
+                "an array of NumPy has dimensions"
+            ) from None
         self.batch_shape = batch
         self.d_k, self.d_v = checked_size(d_k, "d_k"), checked_size(d_v, "d_v")
         self.dtype = checked_dtype(dtype)
