@@ -318,3 +318,18 @@ def test_scaled_and_masked_logits_are_rounded_once(exact_online_kernel: fs.Kerne
     wanted = fs.online(z, isa=exact_online_kernel.isa)
     p = fs.online(x, scale=float(scale), mask=mask, isa=exact_online_kernel.isa)
     assert np.mean(p == wanted) > 0.995
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scales_are_judged_as_they_are_rounded(dtype: str) -> None:
+    """By the compiled core and by Python, which sees calls with a mask of another dtype."""
+    x = np.array([[0, 1, 2]], dtype=dtype)
+    limits = np.finfo(dtype)
+    half = np.zeros((1, 3), dtype=np.float16)
+    least, most = float(limits.smallest_normal), float(limits.max)
+    for scale in (least * (1 - float(limits.eps) / 8), most):
+        plain = fs.online(x[:, :1], scale=scale)
+        assert np.array_equal(fs.online(x[:, :1], scale=scale, mask=half[:, :1]), plain)
+    for scale in (10**400, -(10**400)):
+        with pytest.raises(ValueError, match="scale is beyond"):
+            fs.online(x, scale=scale)

@@ -33,17 +33,22 @@ def checked_scale(scale: object, computed: str) -> float:
     """`scale` as a float that is finite, and 0 or a normal number, in the dtype computed in."""
     if isinstance(scale, (bool, np.bool_)) or not isinstance(scale, numbers.Real):
         raise TypeError(f"scale must be a number, not {scale!r}")
-    value = float(scale)
-    if not math.isfinite(value):
-        raise ValueError(f"scale is {value}; it must be finite")
     limits = np.finfo(computed)
     largest, smallest = float(limits.max), float(limits.smallest_normal)
-    if abs(value) > largest:
+    try:
+        value = float(scale)
+    except OverflowError:
+        raise ValueError(f"scale is beyond {computed} ({largest:.2g})") from None
+    if not math.isfinite(value):
+        raise ValueError(f"scale is {value}; it must be finite")
+    with np.errstate(all="ignore"):
+        rounded = abs(float(limits.dtype.type(value)))
+    if rounded > largest:
         raise ValueError(
             f"scale is {value}, beyond {computed} ({largest:.2g}), in which these logits are "
             "computed"
         )
-    if 0 < abs(value) < smallest:
+    if rounded < smallest and value != 0:
         raise ValueError(
             f"scale is {value}, which {computed}, in which these logits are computed, takes for 0: "
             f"its smallest normal number is {smallest:.3g}"
