@@ -180,3 +180,12 @@ def test_the_table_of_extreme_scales() -> None:
         if wrong is not None:
             with pytest.raises(TypeError, match="scale must be a number"):
                 hccs.HeadStats(wrong)
+
+
+def test_signalling_nan_under_a_mask() -> None:
+    """What a mask takes out of statistics is not looked at."""
+    x = np.zeros((1, 2, 3), np.float32)
+    x.view(np.uint32)[0, 0, 1] = 0x7F800001
+    stats = hccs.HeadStats()
+    stats.update(x, np.array([True, False, True]))
+    assert stats.rows.tolist() == [2]

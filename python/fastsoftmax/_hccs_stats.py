@@ -75,7 +75,7 @@ class HeadStats:
 
     @property
     def entropy(self) -> Array:
-        """Sum of their entropies in nats, a copy."""
+        """Sum of ``log(n)`` less the entropy, in nats, over those rows; a copy."""
         return _copy(self._entropy)
 
     @property
@@ -286,7 +286,8 @@ def _checked(logits: object, mask: object) -> Array:
         raise TypeError(f"logits must be a float array, in nats, not {found}")
     if logits.ndim < 2:
         raise ValueError(f"logits have shape {logits.shape}; wanted [heads..., rows, keys]")
-    with np.errstate(over="ignore"):  # numbers that are wider; refused as infinite below
+    # wider numbers are refused as infinite below; NaN may signal
+    with np.errstate(all="ignore"):
         x: Array = logits.astype(np.float64)
     if mask is not None:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:

@@ -84,6 +84,8 @@ def read(path: str) -> tuple[Any, Any]:
                 f"logits are {header.dtype} of shape {header.shape}; wanted floats, "
                 "[layers,] heads, samples, keys"
             )
+        if 0 in header.shape:
+            raise ValueError(f"logits have shape {header.shape}: there is nothing in them")
         mask = None
         if "mask" in headers:
             few = math.prod(headers["mask"].shape) <= math.prod(header.shape)
