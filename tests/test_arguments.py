@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fastsoftmax import hccs, heinsen, int8
 from fastsoftmax.hccs import HeadStats, Params
+from references import misaligned
 
 N = 40
 RANDOM = np.random.default_rng(0)
@@ -19,14 +20,6 @@ KEEP = RANDOM.random(X.shape) < 0.6
 SCALE = np.array([[0.1, 0.02, 0.3], [0.05, 0.2, 0.4]])
 B = np.array([[600, 500, 400], [450, 550, 650]])
 FLOATS = X * SCALE[..., None, None]
-
-
-def misaligned(array: Any) -> Any:
-    """Copy at an odd address."""
-    room = np.zeros(array.nbytes + 1, np.uint8)
-    moved = room[1:].view(array.dtype).reshape(array.shape)
-    moved[...] = array
-    return moved
 
 
 def odd_steps(array: Any) -> Any:

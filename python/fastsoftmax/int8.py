@@ -72,7 +72,7 @@ def error_bound(n: int, *, table: str = "auto", out_dtype: DTypeLike = np.uint8)
         raise ValueError(f"n is {n}; a row has 0 elements at least")
     full = int(np.iinfo(checked_out_dtype(out_dtype)).max)
     known = _core.variants("int8")
-    lost = max(others, 0) * _ENTRY_ERRORS[known.index(checked_table(table))]
+    lost = min(max(others, 0), 1 << 62) * _ENTRY_ERRORS[known.index(checked_table(table))]
     return _ROUNDING[full] + full * lost / (1 + lost)
 
 

@@ -7,7 +7,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastsoftmax import _core, reference_int8
 from fastsoftmax._hccs_params import Params
-from fastsoftmax._int8_arrays import checked_out_dtype, checked_table, checked_variant
+from fastsoftmax._int8_arrays import (
+    checked_out_dtype,
+    checked_scales,
+    checked_table,
+    checked_variant,
+)
 from fastsoftmax.export._text import braced, checked_name, comment, filled
 
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.int16): 32767}
@@ -154,7 +159,9 @@ def int8(
     bits = 8 if table == known[0] else 15
     if out_dtype is None and asked == known[-1]:
         dtype = np.dtype(np.int16)
-    scales = _checked_scales(scale)
+    scales = checked_scales(scale).ravel()
+    if not scales.size:
+        raise ValueError("scale must be a number above 0 for each head, and there is none")
     tables = np.array([reference_int8.table(float(s), bits) for s in scales])
     size = _checked_entries(entries, tables)
     full, extra = _FULL[dtype], 7 if dtype == np.uint8 else 0
@@ -173,19 +180,6 @@ def int8(
     notes = [f"Nats for one step, head by head: {', '.join(f'{s:.9g}' for s in scales)}."]
     title = f"Softmax of int8 logits by a table of exp, {table}"
     return _row(values, dtype, title, notes, text, (1, _LONGEST_TABLE_ROW))
-
-
-def _checked_scales(scale: ArrayLike) -> NDArray[np.float64]:
-    try:
-        with np.errstate(over="ignore"):  # of wider floats; refused below
-            scales = np.asarray(scale, dtype=np.float64).ravel()
-    except OverflowError:
-        scales = np.array([np.inf])
-    except (TypeError, ValueError):
-        raise TypeError(f"scale must be a number or an array of them, not {scale!r}") from None
-    if not (scales.size and np.isfinite(scales).all() and (scales > 0).all()):
-        raise ValueError(f"scale is {scale!r}; it must be finite and above 0 for every head")
-    return scales
 
 
 def _checked_entries(entries: int | str, tables: NDArray[np.int64]) -> int:
