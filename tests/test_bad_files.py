@@ -440,3 +440,11 @@ def test_a_folder_and_no_file(tmp_path: Path) -> None:
         for path in (tmp_path, tmp_path / "absent"):
             with pytest.raises(OSError, match=path.name):
                 use(path)
+
+
+@pytest.mark.parametrize("kind", [hccs.HeadStats, hccs.Params, heinsen.State])
+def test_what_is_no_file(kind: Any) -> None:
+    """The wrong type has the error of a wrong type."""
+    for wrong in (None, 3.0, ["p"]):
+        with pytest.raises(TypeError):
+            kind.load(wrong)

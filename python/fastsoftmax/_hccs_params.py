@@ -83,11 +83,13 @@ class Params:
         mode: str = "",
     ) -> None:
         if profile not in PROFILES:
-            raise ValueError(f"profile is {profile!r}; it may be {' or '.join(PROFILES)}")
+            raise ValueError(f"profile is {str(profile)[:40]!r}; it may be {' or '.join(PROFILES)}")
         modes = [WIDE] if profile == WIDE else paper_modes()
         mode = mode or modes[0]
         if mode not in modes:
-            raise ValueError(f"mode is {mode!r}; profile {profile!r} has: {', '.join(modes)}")
+            raise ValueError(
+                f"mode is {str(mode)[:40]!r}; profile {profile!r} has: {', '.join(modes)}"
+            )
         integers = (_integers(B, "B"), _integers(S, "S"), _integers(Dmax, "Dmax"))
         arrays = _broadcast(checked_scales(scale), *integers)
         # stack follows the order of what it is given; the core wants rows of three, packed

@@ -133,6 +133,8 @@ def opened(file: str | PathLike[str] | IO[bytes], what: str) -> Iterator[Npz]:
     Of an OSError only the one for an impossible place in the file is the file's fault.
     """
     if not isinstance(file, (str, bytes, PathLike)):
+        if not hasattr(file, "seek"):
+            raise TypeError(f"a file or its path is wanted, not {type(file).__name__}")
         name = getattr(file, "name", None)
         with _named(f"{name}" if isinstance(name, str) else "the file", what):
             yield Npz(file)
