@@ -34,6 +34,13 @@ CLANG = "clang"
 OPTIONS = {**BUILDS, CLANG: BUILDS["plain"]}
 
 
+#: Of the builds that take minutes for all kernels; planted.cpp shows with each that it finds bugs.
+before_a_release = pytest.mark.skipif(
+    "FASTSOFTMAX_TEST_FULL" not in os.environ,
+    reason="takes minutes: .ci/run --full sets FASTSOFTMAX_TEST_FULL",
+)
+
+
 @cache
 def folder() -> Path:
     """Make the folder of everything that is built, for as long as the tests run."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostcuda_build import BUILDS, CLANG, program, run
+from hostcuda_build import BUILDS, CLANG, before_a_release, program, run
 
 ROWS = (
     "cuda/rows.cu",
@@ -59,6 +59,7 @@ def test_rows() -> None:
     assert_all_pass(program("rows", ROWS, "plain"), ("options",), ("edges",), ("sizes",))
 
 
+@before_a_release
 @pytest.mark.parametrize("build", [build for build in BUILDS if build != "plain"])
 def test_rows_under_sanitizers(build: str) -> None:
     """No overrun, no misaligned vector, no race."""

@@ -4,7 +4,7 @@ See tests/hostcuda/hostcuda.hpp. None of this needs a GPU, or CUDA's compiler.
 """
 
 import pytest
-from hostcuda_build import CLANG, program, run
+from hostcuda_build import CLANG, before_a_release, program, run
 
 #: Programs: their sources, and the sanitizers that say something new about them. All int8 kernels
 #: reach memory by the same code, which is slow to compile for many modes.
@@ -26,6 +26,7 @@ def test_program(name: str) -> None:
     assert result.returncode == 0, result.stdout[:4000]
 
 
+@before_a_release
 @pytest.mark.parametrize(
     ("name", "build"), [(name, build) for name in PROGRAMS for build in PROGRAMS[name][1]]
 )
@@ -35,6 +36,7 @@ def test_program_under_sanitizers(name: str, build: str) -> None:
     assert result.returncode == 0, result.stdout[:4000]
 
 
+@before_a_release
 @pytest.mark.parametrize("name", ["exp_table", "heinsen", "heinsen_log", "topk"])
 def test_program_by_clang(name: str) -> None:
     """The same sources mean the same to another compiler."""
