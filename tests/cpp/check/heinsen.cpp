@@ -19,30 +19,37 @@ struct Shape {
 constexpr Shape shapes[] = {{1, 1, 1},    {7, 3, 5},    {9, 32, 32},
                             {40, 17, 33}, {21, 16, 70}, {1000, 128, 3}};
 
-/// Error of answer t, column j, relative to the same mixture of |v|. Where values are logarithms, y
-/// is, too, and may be off by its own rounding.
+/// Weight of each token up to t in answer t: of all its features.
 template <class T>
-double error_of(const fastsoftmax::HeinsenArguments<T> &a, bool logs, std::size_t t,
-                std::size_t j) {
-    long double top = -INFINITY, wanted = 0, size = 0, total = 0;
+std::vector<long double> weights_of(const fastsoftmax::HeinsenArguments<T> &a, std::size_t t) {
     const auto exponent = [&](std::size_t u, std::size_t i) {
         return static_cast<long double>(a.q[t * a.d_k + i]) + a.k[u * a.d_k + i];
     };
-    long double highest = -INFINITY;
-    for (std::size_t u = 0; u <= t; ++u) {
-        if (logs)
-            highest = std::max(highest, static_cast<long double>(a.v[u * a.d_v + j]));
+    long double top = -INFINITY;
+    for (std::size_t u = 0; u <= t; ++u)
         for (std::size_t i = 0; i < a.d_k; ++i)
             top = std::max(top, exponent(u, i));
-    }
+    std::vector<long double> weights(t + 1);
     for (std::size_t u = 0; u <= t; ++u)
-        for (std::size_t i = 0; i < a.d_k; ++i) {
-            const long double weight = std::exp(exponent(u, i) - top);
-            const long double v = logs
-                                      ? std::exp(a.v[u * a.d_v + j] - highest) // long: no underflow
-                                      : a.v[u * a.d_v + j];
-            wanted += weight * v, size += weight * std::fabs(v), total += weight;
-        }
+        for (std::size_t i = 0; i < a.d_k; ++i)
+            weights[u] += std::exp(exponent(u, i) - top);
+    return weights;
+}
+
+/// Error of column j of the answer with these weights, relative to the same mixture of |v|. Where
+/// values are logarithms, y is, too, and may be off by its own rounding.
+template <class T>
+double error_of(const fastsoftmax::HeinsenArguments<T> &a, bool logs,
+                const std::vector<long double> &weights, std::size_t j) {
+    const std::size_t t = weights.size() - 1;
+    long double highest = -INFINITY, wanted = 0, size = 0, total = 0;
+    for (std::size_t u = 0; u <= t; ++u)
+        highest = std::max(highest, static_cast<long double>(a.v[u * a.d_v + j]));
+    for (std::size_t u = 0; u <= t; ++u) {
+        const long double v = logs ? std::exp(a.v[u * a.d_v + j] - highest) // long: no underflow
+                                   : a.v[u * a.d_v + j];
+        wanted += weights[u] * v, size += weights[u] * std::fabs(v), total += weights[u];
+    }
     const long double y = a.y[t * a.d_v + j];
     long double error = std::fabs(y - wanted / total) / (size / total);
     if (logs) {
@@ -88,9 +95,11 @@ double worst_of(const KernelRow &row, const Shape &shape, double spread, Report 
         run(row, arguments, report);
     Largest worst;
     const std::size_t step = n < 100 ? 1 : 333; // the exact sums take long
-    for (std::size_t t = (n - 1) % step; t < n; t += step)
+    for (std::size_t t = (n - 1) % step; t < n; t += step) {
+        const std::vector<long double> weights = weights_of(arguments, t);
         for (std::size_t j = 0; j < d_v; ++j)
-            worst.add(error_of(arguments, logs, t, j));
+            worst.add(error_of(arguments, logs, weights, j));
+    }
     report.error(row, "error relative to weighted |v|", worst.value());
     return worst.value();
 }
