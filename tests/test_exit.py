@@ -129,7 +129,7 @@ def test_the_gil_is_given_up_in_one_place() -> None:
     )
     sources = [
         path
-        for folder in ("python", "cuda", "cpp", "bench", "tests/hostcuda")
+        for folder in ("python", "cuda", "cpp", "bench", "tests/hostcuda")  # by name: folders
         for path in (ROOT / folder).rglob("*.?pp")
         if gives_up.search(path.read_text())
     ]
