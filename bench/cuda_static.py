@@ -162,7 +162,7 @@ def tool(name: str) -> str:
 
 def compile_one(source: Path, arch: str, folder: Path) -> tuple[Path, str]:
     """Compile a launcher; return its cubin and what ptxas told."""
-    cubin = folder / f"{source.stem}.{arch}.cubin"
+    cubin = folder / f"{source.parent.name}-{source.stem}.{arch}.cubin"
     flags = [
         "-std=c++20",
         "-fmad=false",
@@ -172,7 +172,7 @@ def compile_one(source: Path, arch: str, folder: Path) -> tuple[Path, str]:
         "-Xptxas=-v",
         "-w",
     ]
-    include = [f"-I{path}" for path in (KERNELS, ROOT / "cpp", folder)]
+    include = [f"-I{path}" for path in (ROOT, ROOT / "cpp", ROOT / "cpp/include", folder)]
     done = subprocess.run(
         [tool("nvcc"), *flags, *include, source, "-o", cubin], capture_output=True, text=True
     )
@@ -216,7 +216,9 @@ def plain(mangled: list[str]) -> list[str]:
 
 def reports(archs: list[str]) -> dict[str, list[Report]]:
     """Compile everything for each architecture and look at it."""
-    sources = sorted(KERNELS.glob("*.cu"))
+    sources = sorted(KERNELS.rglob("*.cu"))
+    if not sources:
+        raise SystemExit(f"bench/cuda_static.py: no .cu file lies in {KERNELS}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         generate = ROOT / "cpp" / "surrogates" / "generate.py"

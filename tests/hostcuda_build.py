@@ -41,6 +41,13 @@ before_a_release = pytest.mark.skipif(
 )
 
 
+def launchers(operation: str) -> tuple[str, ...]:
+    """List the launchers of an operation, as paths from the root of the repository."""
+    found = sorted((KERNELS / operation).glob("*.cu"))
+    assert found, f"no launcher in {KERNELS / operation}"
+    return tuple(str(path.relative_to(ROOT)) for path in found)
+
+
 @cache
 def folder() -> Path:
     """Make the folder of everything that is built, for as long as the tests run."""
@@ -91,7 +98,7 @@ def flags(build: str) -> list[str]:
     """Give the flags of every file. The host fuses multiply and add where it can, as a device."""
     include = [
         f"-I{path}"
-        for path in (ROOT / "cpp", ROOT / "cpp/api", KERNELS, HOSTCUDA, generated(build))
+        for path in (ROOT, ROOT / "cpp", ROOT / "cpp/include", HOSTCUDA, generated(build))
     ]
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"
     if (toolkit / "vector_types.h").exists():

@@ -8,16 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostcuda_build import BUILDS, CLANG, before_a_release, program, run
+from hostcuda_build import BUILDS, CLANG, before_a_release, launchers, program, run
 
-ROWS = (
-    "cuda/rows.cu",
-    "cuda/rows_exact.cu",
-    "cuda/rows_mixed.cu",
-    "cuda/rows_polynomial.cu",
-    "cuda/rows_surrogate.cu",
-    "tests/hostcuda/rows.cpp",
-)
+ROWS = (*launchers("rows"), "tests/hostcuda/rows.cpp")
 PLANTED = ("tests/hostcuda/planted.cpp",)
 
 

@@ -9,13 +9,13 @@ from hostcuda_build import CLANG, before_a_release, program, run
 #: Programs: their sources, and the sanitizers that say something new about them. All int8 kernels
 #: reach memory by the same code, which is slow to compile for many modes.
 PROGRAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "hccs": (("cuda/hccs.cu", "tests/hostcuda/hccs.cpp"), ()),
-    "exp_table": (("cuda/exp_table.cu", "tests/hostcuda/exp_table.cpp"), ("asan", "tsan")),
-    "heinsen": (("cuda/heinsen.cu", "tests/hostcuda/heinsen.cpp"), ("asan", "tsan")),
-    "heinsen_log": (("cuda/heinsen.cu", "tests/hostcuda/heinsen_log.cpp"), ("asan", "tsan")),
+    "hccs": (("cuda/int8/hccs.cu", "tests/hostcuda/hccs.cpp"), ()),
+    "exp_table": (("cuda/int8/exp_table.cu", "tests/hostcuda/exp_table.cpp"), ("asan", "tsan")),
+    "heinsen": (("cuda/heinsen/launch.cu", "tests/hostcuda/heinsen.cpp"), ("asan", "tsan")),
+    "heinsen_log": (("cuda/heinsen/launch.cu", "tests/hostcuda/heinsen_log.cpp"), ("asan", "tsan")),
     "packed": (("tests/hostcuda/packed.cpp",), ()),
-    "scan": (("cuda/scan.cu", "tests/hostcuda/scan.cpp"), ("asan",)),
-    "topk": (("cuda/topk.cu", "tests/hostcuda/topk.cpp"), ("asan", "tsan")),
+    "scan": (("cuda/scan/launch.cu", "tests/hostcuda/scan.cpp"), ("asan",)),
+    "topk": (("cuda/topk/launch.cu", "tests/hostcuda/topk.cpp"), ("asan", "tsan")),
 }
 
 

@@ -2,12 +2,12 @@
 // head and each panel of columns is computed the same way whoever takes it, so bits don't depend on
 // the threads.
 #include "fastsoftmax/heinsen.hpp"
+#include "api/jobs/split.hpp"
 #include "common/sizes.hpp"
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_count.hpp"
 #include "dispatch/thread_pool.hpp"
-#include "kernels/heinsen_arguments.hpp"
-#include "split.hpp"
+#include "kernels/heinsen/arguments.hpp"
 
 #include <algorithm>
 #include <memory>

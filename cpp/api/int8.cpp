@@ -1,10 +1,10 @@
 // The int8 operations on arrays: check everything, choose the kernel, feed it the rows.
 #include "fastsoftmax/int8.hpp"
+#include "api/jobs/int8_blocks.hpp"
+#include "api/jobs/lie_apart.hpp"
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_count.hpp"
-#include "int8_blocks.hpp"
 #include "kernels/arguments.hpp"
-#include "lie_apart.hpp"
 
 #include <cmath>
 #include <cstring>

@@ -1,11 +1,11 @@
 // The operations on arrays of any layout: choose the kernel, feed it the rows.
+#include "api/jobs/rows_job.hpp"
+#include "api/jobs/run_job.hpp"
 #include "dispatch/registry.hpp"
 #include "dispatch/thread_count.hpp"
-#include "each_block.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 #include "kernels/arguments.hpp"
-#include "kernels/long_row.hpp"
-#include "rows_job.hpp"
+#include "kernels/rows/shared_row.hpp"
 
 #include <cmath>
 

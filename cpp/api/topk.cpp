@@ -1,9 +1,9 @@
 // Top-k of softmax on arrays of any layout: up to 64 by the kernel that reads a row once; more of
 // them by `online` and a partial sort.
-#include "each_block.hpp"
+#include "api/jobs/rows_job.hpp"
+#include "api/jobs/run_job.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 #include "kernels/arguments.hpp"
-#include "rows_job.hpp"
 
 #include <cmath>
 #include <numeric>
@@ -11,7 +11,7 @@
 namespace fastsoftmax {
 namespace {
 
-constexpr std::size_t most_fused = 64; ///< what kernels/top_list.hpp keeps
+constexpr std::size_t most_fused = 64; ///< what kernels/operations/top_list.hpp keeps
 
 /// What both ways have in common: k results for each row.
 template <class T> struct Results {

@@ -5,8 +5,8 @@
 // infinity and keeps denormals of float16. Kernels run with denormals flushed, so none may occur as
 // a float32 operand on the way: half denormals are taken as integers.
 #pragma once
-#include "api/fastsoftmax/half.hpp"
 #include "common/config.hpp"
+#include "fastsoftmax/half.hpp"
 
 namespace fastsoftmax {
 

@@ -16,7 +16,7 @@
 // bits: see Reciprocal. Paper: arXiv 2604.02292; `wide` is ours.
 #pragma once
 #include "common/config.hpp"
-#include "common/variant_info.hpp"
+#include "common/weights/variant_info.hpp"
 #include <cstdint>
 
 namespace fastsoftmax {

@@ -8,7 +8,7 @@
 // taken off: the exponent is then off by one rounding of a number between -87 and 0. Nothing seen
 // is m = heinsen_lowest, z = 0, A = 0: finite, so that no difference is inf - inf.
 #pragma once
-#include "common/monoid.hpp"
+#include "common/max_sum.hpp"
 
 namespace fastsoftmax {
 

@@ -1,6 +1,6 @@
 // One element (i, j) of a Heinsen state whose values are given as logarithms: eq. 5 of arXiv
 // 2404.05843, with H_S = M + log S kept as a maximum and a sum, and what an answer makes of them.
-// kernels/heinsen_log.hpp has formula, error and edges.
+// kernels/heinsen/log_values.hpp has formula, error and edges.
 #pragma once
 #include "common/heinsen.hpp"
 

@@ -1,6 +1,6 @@
 // All kernels that were compiled, and the choice among them.
 #pragma once
-#include "kernels/kernel_row.hpp"
+#include "kernels/kernel.hpp"
 #include <span>
 #include <string>
 #include <string_view>

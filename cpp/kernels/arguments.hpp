@@ -4,7 +4,7 @@
 // Strides count elements and run between rows; within a row elements are neighbours. Kernels touch
 // nothing outside the rows given, and accept any alignment that elements have.
 #pragma once
-#include "api/fastsoftmax/half.hpp"
+#include "fastsoftmax/half.hpp"
 #include <cstddef>
 #include <cstdint>
 
@@ -149,7 +149,7 @@ struct HccsArguments : Int8Arguments {
     std::int32_t B, S, Dmax;
 };
 
-/// y = softmax of scale * x by the table whose factors are A and B: see common/byte_table.hpp.
+/// y = softmax of scale * x by the table whose factors are A and B: see common/int8_exp_table.hpp.
 struct ByteTableArguments : Int8Arguments {
     static constexpr const char *op = "int8";
     std::int16_t A[16], B[16];

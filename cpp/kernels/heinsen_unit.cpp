@@ -5,9 +5,9 @@
 
 #include FS_ISA_HEADER
 
-#include "kernels/heinsen.hpp"
-#include "kernels/heinsen_log.hpp"
-#include "kernels/row_of.hpp"
+#include "kernels/heinsen/attention.hpp"
+#include "kernels/heinsen/log_values.hpp"
+#include "kernels/make_kernel.hpp"
 
 namespace fastsoftmax::FS_ISA {
 

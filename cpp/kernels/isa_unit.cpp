@@ -10,19 +10,19 @@
 #include FS_ISA_HEADER
 #include FS_INT8_HEADER
 
-#include "common/variants.hpp"
-#include "kernels/finish.hpp"
-#include "kernels/hccs.hpp"
-#include "kernels/int8_table.hpp"
-#include "kernels/log_softmax.hpp"
-#include "kernels/normalizer.hpp"
-#include "kernels/online.hpp"
-#include "kernels/prepare.hpp"
-#include "kernels/row_of.hpp"
-#include "kernels/scan.hpp"
-#include "kernels/topk.hpp"
-#include "kernels/update.hpp"
-#include "kernels/weight.hpp"
+#include "common/weights/variants.hpp"
+#include "kernels/convert/epilogue.hpp"
+#include "kernels/convert/prologue.hpp"
+#include "kernels/int8/exp_table.hpp"
+#include "kernels/int8/hccs.hpp"
+#include "kernels/make_kernel.hpp"
+#include "kernels/operations/log_softmax.hpp"
+#include "kernels/operations/normalizer.hpp"
+#include "kernels/operations/online.hpp"
+#include "kernels/operations/scan.hpp"
+#include "kernels/operations/topk.hpp"
+#include "kernels/operations/update.hpp"
+#include "kernels/operations/weight.hpp"
 #include "surrogates.hpp"
 
 namespace fastsoftmax::FS_ISA {

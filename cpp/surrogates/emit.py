@@ -50,7 +50,7 @@ def header(entries: list[Entry], source: str) -> str:
     return (
         HEADING.format(source=source)
         + "#pragma once\n\n"
-        + '#include "common/config.hpp"\n#include "common/variant_info.hpp"\n\n'
+        + '#include "common/config.hpp"\n#include "common/weights/variant_info.hpp"\n\n'
         + f"namespace {NAMESPACE} {{\n{structs}\n}} // namespace {NAMESPACE}\n"
     )
 

@@ -1,6 +1,6 @@
 // AVX2 with FMA3: 8 floats or 4 doubles. Tails go through masked loads and stores.
 #pragma once
-#include "api/fastsoftmax/half.hpp"
+#include "fastsoftmax/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <cstdint>

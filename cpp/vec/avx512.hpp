@@ -1,6 +1,6 @@
 // AVX-512 F, DQ, BW, VL: 16 floats or 8 doubles. Tails are mask registers.
 #pragma once
-#include "api/fastsoftmax/half.hpp"
+#include "fastsoftmax/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <cstdint>

@@ -10,8 +10,8 @@
 //  choice.
 //  - load_n fills the lanes beyond n with a value that is neutral for the reduction at hand.
 #pragma once
-#include "api/fastsoftmax/half.hpp"
 #include "common/config.hpp"
+#include "fastsoftmax/half.hpp"
 #include <concepts>
 #include <cstddef>
 
@@ -60,20 +60,20 @@ concept Converts = requires(V a, float16 *half, bfloat16 *bhalf) {
 };
 
 /// What an ISA may offer beside: folding as many vectors as there are lanes into one, so that short
-/// rows share their horizontal reductions (kernels/short_rows.hpp).
+/// rows share their horizontal reductions (kernels/rows/short.hpp).
 template <class V>
 concept FoldsRows = requires(V v, V (*f)(V, V)) {
     { V::fold(&v, f) } -> std::same_as<V>;   // lane i is f over the lanes of v[i]
     { V::reciprocal(v) } -> std::same_as<V>; // 1 / a, correctly rounded
 };
 
-/// The same for half as many vectors as there are lanes (kernels/heinsen_block.hpp).
+/// The same for half as many vectors as there are lanes (kernels/heinsen/block_product.hpp).
 template <class V>
 concept FoldsEight = V::lanes == 16 && requires(V v, V (*f)(V, V)) {
     { V::fold_eight(&v, f) } -> std::same_as<V>; // lane i < 8 is f over the lanes of v[i]
 };
 
-/// Stores past the cache, for results too many to stay there (kernels/streamed_rows.hpp).
+/// Stores past the cache, for results too many to stay there (kernels/rows/streamed.hpp).
 template <class V>
 concept Streams = requires(V v, typename V::scalar *to) {
     { v.stream(to) } -> std::same_as<void>; // `to` is aligned to the vector

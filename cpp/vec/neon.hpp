@@ -2,7 +2,7 @@
 // there are no masked loads. max and min are compare and select: vmaxq would return NaN, and the
 // kernels rely on the second operand coming back.
 #pragma once
-#include "api/fastsoftmax/half.hpp"
+#include "fastsoftmax/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <arm_neon.h>

@@ -1,4 +1,4 @@
-// HCCS, launched through cuda/api_int8.hpp on the CPU, against the formulas, bit for bit.
+// HCCS, launched through cuda/api/int8.hpp on the CPU, against the formulas, bit for bit.
 #include "int8_shapes.hpp"
 
 using namespace hostcuda;

@@ -1,11 +1,11 @@
-// Heinsen attention, launched through cuda/api_heinsen.hpp on the CPU, against eq. 1 of arXiv
+// Heinsen attention, launched through cuda/api/heinsen.hpp on the CPU, against eq. 1 of arXiv
 // 2404.05843, summed in long double.
 //
 // With "brief", as sanitizers run it, small heads in one schedule.
 #include "report.hpp"
 
-#include "api_heinsen.hpp"
-#include "kernels/heinsen_arguments.hpp"
+#include "cuda/api/heinsen.hpp"
+#include "kernels/heinsen/arguments.hpp"
 
 #include <algorithm>
 #include <cmath>

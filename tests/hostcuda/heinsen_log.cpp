@@ -1,10 +1,10 @@
-// Heinsen attention of logarithms of values, launched through cuda/api_heinsen.hpp on the CPU,
+// Heinsen attention of logarithms of values, launched through cuda/api/heinsen.hpp on the CPU,
 // against eq. 1 of arXiv 2404.05843, summed in long double.
 //
 // With "brief", as sanitizers run it, small heads in one schedule.
 #include "report.hpp"
 
-#include "api_heinsen.hpp"
+#include "cuda/api/heinsen.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 #include "report.hpp"
 
 #include "../cpp/check/int8.hpp"
-#include "api_int8.hpp"
+#include "cuda/api/int8.hpp"
 
 #include <algorithm>
 #include <random>

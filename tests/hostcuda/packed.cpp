@@ -1,10 +1,10 @@
-// The packed arithmetic of cuda/packed.cuh, as an architecture has it that doesn't compare words,
-// against bytes one by one. (The kernels' own tests run that of sm_90.)
+// The packed arithmetic of cuda/device/packed_bytes.cuh, as an architecture has it that doesn't
+// compare words, against bytes one by one. (The kernels' own tests run that of sm_90.)
 #define FS_CUDA_ARCH 750
 #include "report.hpp"
 
-#include "hccs_quotient.cuh"
-#include "packed.cuh"
+#include "cuda/device/packed_bytes.cuh"
+#include "cuda/int8/hccs_quotient.cuh"
 
 #include <algorithm>
 #include <random>

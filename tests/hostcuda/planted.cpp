@@ -4,7 +4,7 @@
 // "list" prints for each bug its name, the build that finds it and what it then says; NAME runs the
 // kernel with the bug, "fixed" all kernels without their bugs. Status 3: hostcuda has found
 // something; 4: the result is wrong.
-#include "compat.cuh"
+#include "cuda/device/compat.cuh"
 #include "report.hpp"
 
 #include <cmath>

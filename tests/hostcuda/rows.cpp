@@ -1,4 +1,4 @@
-// The row kernels, launched through cuda/api.hpp on the CPU, against float64.
+// The row kernels, launched through cuda/api/rows.hpp on the CPU, against float64.
 //
 // Arguments: "sizes", every variant and type of elements at lengths around the widths of chunks,
 // warps and blocks; "options", scale, masks, sinks, layouts; "edges". With "brief", as sanitizers

@@ -199,7 +199,7 @@ struct RowsCase {
         return dtype == Dtype::float16 ? 0x1p-11 : dtype == Dtype::bfloat16 ? 0x1p-8 : 0;
     }
     /// Relative error of a probability or a sum. What approximates exp here only has the bound of
-    /// its weight, and the rounding of the exponent (cuda/mixed.cuh).
+    /// its weight, and the rounding of the exponent (cuda/rows/mixed.cuh).
     double bound() const {
         if (dtype == Dtype::float64)
             return 4e-15;

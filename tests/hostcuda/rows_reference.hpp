@@ -4,11 +4,11 @@
 // others the weight itself is the subject of other tests, on every float; here the reference weighs
 // by the same functor, and so shows what the kernels add.
 #pragma once
-#include "api.hpp"
-#include "lane.cuh"
+#include "cuda/api/rows.hpp"
+#include "cuda/device/lane.cuh"
 
-#include "common/variants.hpp"
-#include "kernels/unit_weight.hpp"
+#include "common/weights/unit.hpp"
+#include "common/weights/variants.hpp"
 #include "surrogates.hpp"
 
 #include <cmath>

@@ -1,8 +1,8 @@
-// `scan` of many sequences, against the recurrence of cpp/common/monoid.hpp one after another: bit
+// `scan` of many sequences, against the recurrence of cpp/common/max_sum.hpp one after another: bit
 // for bit, but for two_expf; `exact` against float64 as well.
 #include "report.hpp"
 
-#include "scan.cuh"
+#include "cuda/scan/scan.cuh"
 #include "surrogates.hpp"
 
 #include <cmath>
@@ -103,7 +103,7 @@ void check_all(const std::string &schedule, Report &report) {
         for (const bool ahead : {false, true}) {
             kinds = 0;
 #define FS_SCAN(type) check<type>(c, 32 << kinds % 4, ahead, schedule, report), ++kinds;
-#include "scan_variants.def"
+#include "cuda/scan/variants.def"
         }
     }
     report.check(kinds == scan_kernels().count, "not every variant was run");

@@ -1,11 +1,11 @@
-// `topk`, launched through cuda/api_topk.hpp on the CPU: the places that sorting finds, and the
+// `topk`, launched through cuda/api/topk.hpp on the CPU: the places that sorting finds, and the
 // probabilities of the truth in long double.
 //
 // With "brief", as sanitizers run it, fewer rows in one schedule.
 #include "report.hpp"
 
-#include "api_topk.hpp"
-#include "row_mask.cuh"
+#include "cuda/api/topk.hpp"
+#include "cuda/rows/mask.cuh"
 
 #include <algorithm>
 #include <cmath>

@@ -5,8 +5,8 @@
 
 #include "vec/scalar.hpp"
 
-#include "common/monoid.hpp"
-#include "common/variants.hpp"
+#include "common/max_sum.hpp"
+#include "common/weights/variants.hpp"
 #include "surrogates.hpp"
 
 namespace fastsoftmax::FS_ISA {

@@ -1,7 +1,7 @@
 // What Python hands over, as the C++ API takes it: the memory of ndarrays, and new ones for
 // results. By NumPy's C API, as the buffer protocol takes a tenth of a microsecond an array.
 #pragma once
-#include "api/lie_apart.hpp"
+#include "api/jobs/lie_apart.hpp"
 #include "common/sizes.hpp"
 #include "fastsoftmax/fastsoftmax.hpp"
 

@@ -2,7 +2,7 @@
 #include "common/sizes.hpp"
 #include "dispatch/registry.hpp"
 #include "fastsoftmax/heinsen.hpp"
-#include "kernels/heinsen_arguments.hpp"
+#include "kernels/heinsen/arguments.hpp"
 #include "module.hpp"
 #include "options.hpp"
 

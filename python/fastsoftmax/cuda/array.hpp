@@ -1,8 +1,8 @@
 // Arrays as DLPack hands them over, and how operands of one shape share their rows.
 #pragma once
 #include "../without_gil.hpp"
-#include "api.hpp"
-#include "device.hpp"
+#include "cuda/api/rows.hpp"
+#include "cuda/device/device.hpp"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -1,6 +1,6 @@
 // Heinsen attention: states [heads][size], tokens [heads][n][width], all of one dtype and without
 // gaps.
-#include "api_heinsen.hpp"
+#include "cuda/api/heinsen.hpp"
 #include "array.hpp"
 #include "module.hpp"
 

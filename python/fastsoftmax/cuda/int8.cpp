@@ -1,6 +1,6 @@
 // The int8 operations: HCCS, and exp in a table. The axis is the last dimension, and elements of a
 // row are neighbours.
-#include "api_int8.hpp"
+#include "cuda/api/int8.hpp"
 #include "array.hpp"
 #include "module.hpp"
 

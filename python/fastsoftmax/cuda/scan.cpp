@@ -1,5 +1,5 @@
 // `scan`, for study: a thread for each sequence.
-#include "api_scan.hpp"
+#include "cuda/api/scan.hpp"
 #include "array.hpp"
 #include "module.hpp"
 

@@ -1,9 +1,9 @@
 // Arrays as Python sees them, what was compiled, and what runs here.
-#include "api_heinsen.hpp"
-#include "api_int8.hpp"
-#include "api_scan.hpp"
-#include "api_topk.hpp"
 #include "array.hpp"
+#include "cuda/api/heinsen.hpp"
+#include "cuda/api/int8.hpp"
+#include "cuda/api/scan.hpp"
+#include "cuda/api/topk.hpp"
 #include "module.hpp"
 
 #include <nanobind/stl/string.h>

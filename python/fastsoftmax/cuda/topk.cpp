@@ -1,5 +1,5 @@
 // The largest probabilities of rows of floats, and where they are.
-#include "api_topk.hpp"
+#include "cuda/api/topk.hpp"
 #include "array.hpp"
 #include "module.hpp"
 

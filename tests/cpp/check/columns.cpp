@@ -2,7 +2,7 @@
 // them and a tail occur. All repetitions of a row must have the same bits.
 #include "check/checks.hpp"
 #include "kernels/arguments.hpp"
-#include "kernels/column_scratch.hpp"
+#include "kernels/columns/scratch.hpp"
 
 #include <cstring>
 #include <string_view>

@@ -1,7 +1,7 @@
 // Heinsen attention of one head against eq. 1 of arXiv 2404.05843, summed in long double.
 #include "fastsoftmax/heinsen.hpp"
 #include "check/checks.hpp"
-#include "kernels/heinsen_arguments.hpp"
+#include "kernels/heinsen/arguments.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
-// Rows that threads share: the steps of kernels/long_row.hpp give the bits that the kernel gives
-// alone, whoever takes which blocks, and in whatever order.
-#include "kernels/long_row.hpp"
+// Rows that threads share: the steps of kernels/rows/shared_row.hpp give the bits that the kernel
+// gives alone, whoever takes which blocks, and in whatever order.
 #include "check/checks.hpp"
+#include "kernels/rows/shared_row.hpp"
 
 #include <cstring>
 #include <string_view>

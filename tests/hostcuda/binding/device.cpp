@@ -1,6 +1,6 @@
 // One device that is no device: host memory, kernels as functions. Device 1 is announced by arrays
 // only: whatever is launched there fails as a runtime would.
-#include "device.hpp"
+#include "cuda/device/device.hpp"
 
 #include <cstring>
 

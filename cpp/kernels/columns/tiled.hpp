@@ -1,0 +1,119 @@
+// Softmax along an axis whose neighbours are far apart in memory: each lane is a column.
+//
+// Passes over a tile of columns: maximum, read with a copy into scratch space (so that x is read
+// once, and rows that lie a power of two apart don't evict each other from the cache); weights with
+// their sum, in the scratch space; result, written once. Nothing is transposed and nothing reduced
+// across lanes: m and s are vectors. The first pass takes four vectors side by side, whole cache
+// lines, the others one after another.
+//
+// Sums: as in row_passes.hpp, eight weights by a tree, then with the rounding kept aside. Where a
+// lane's maximum is extreme (`limit` in exp.hpp), both kinds of weight are computed, and each lane
+// takes its own. Error and edges are those of the operations on rows.
+#pragma once
+#include "common/weights/unit.hpp"
+#include "kernels/arguments.hpp"
+#include "kernels/columns/tile.hpp"
+#include "kernels/rows/passes.hpp"
+#include <type_traits>
+
+namespace fastsoftmax {
+
+template <class Variant, class V> class Columns {
+    using T = typename V::scalar;
+    using Plain = typename Variant::template Weight<V, false>;
+    using Shifted = typename Variant::template Weight<V, true>;
+    static constexpr std::size_t lanes = V::lanes;
+
+  public:
+    /// Calls f(tiles, states, number of the first column) for vectors of columns, one or four as
+    /// its first argument says; the tiles hold the weights if Store, else the logits.
+    template <bool Store, class F>
+    static FS_INLINE void each(const ColumnsArguments<T> &a, const F &f) {
+        std::size_t c = 0;
+        const bool four = a.z == a.x || a.z_step >= static_cast<std::ptrdiff_t>(4 * lanes);
+        for (; four && c + 4 * lanes <= a.columns; c += 4 * lanes)
+            some<4, Store, true>(a, c, lanes, f);
+        for (; c + lanes <= a.columns; c += lanes)
+            some<1, Store, true>(a, c, lanes, f);
+        if (c < a.columns)
+            some<1, Store, false>(a, c, a.columns - c, f);
+    }
+
+  private:
+    template <int Vectors, bool Store, bool Full, class F>
+    static FS_INLINE void some(const ColumnsArguments<T> &a, std::size_t first, std::size_t count,
+                               const F &f) {
+        ColumnTile<V, Full> tiles[Vectors];
+        for (int v = 0; v < Vectors; ++v)
+            if (a.z == a.x) // in place
+                tiles[v] = {a.z + first + v * lanes, a.z_step, a.n, count};
+            else // each vector's column side by side, and the space used again
+                tiles[v] = {a.z + v * lanes * a.n, static_cast<std::ptrdiff_t>(lanes), a.n, count};
+        V m[Vectors];
+        copy_columns<V, Vectors, Full>(a, first, tiles, m);
+        ColumnState<V> states[Vectors];
+        for (int v = 0; v < Vectors; ++v) {
+            m[v].store(states[v].m);
+            if (__builtin_expect(V::reduce_max(V::abs(m[v])) < Plain::limit(), 1))
+                usual<Store, Full>(tiles[v], m[v], states[v]);
+            else
+                mixed<Store, Full>(tiles[v], m[v], states[v]);
+        }
+        f(std::integral_constant<int, Vectors>(), tiles, states, first);
+    }
+
+    template <bool Store, bool Full>
+    __attribute__((noinline)) static void usual(const ColumnTile<V, Full> &tile, V m,
+                                                ColumnState<V> &state) {
+        const Plain plain(m);
+        UnitWeight<Plain, V>::at(m).store(state.unit);
+        CompensatedLanes<V> sums;
+        std::size_t i = 0;
+        for (; i + 8 <= tile.n; i += 8)
+            sums.add(
+                tree_sum<8, V>([&](std::size_t j) { return take<Store>(tile, plain, i + j); }));
+        for (; i < tile.n; ++i)
+            sums.add(take<Store>(tile, plain, i));
+        sums.total.store(state.total);
+        sums.lost.store(state.lost);
+    }
+
+    /// Some lane has an extreme or infinite maximum. Rare: small, rather than fast.
+    template <bool Store, bool Full>
+    __attribute__((noinline, cold)) static void mixed(const ColumnTile<V, Full> &tile, V m,
+                                                      ColumnState<V> &state) {
+        const Plain plain(m);
+        const Shifted shifted(m);
+        const V size = V::abs(m), limit = V::set(Plain::limit());
+        const V below = V::set(Plain::limit() * (1 - (sizeof(T) == 4 ? 0x1p-24 : 0x1p-53)));
+        const auto choose = [&](V p, V s) {
+            return V::zero_where_le(p, V::set(0.0) - size, V::set(0.0) - limit) +
+                   V::zero_where_le(s, size, below);
+        };
+        choose(UnitWeight<Plain, V>::at(m), UnitWeight<Shifted, V>::at(m)).store(state.unit);
+        const auto weight = [&](V x) { return choose(plain(x), shifted(x)); };
+        CompensatedLanes<V> sums; // in the order of usual(): other lanes must not notice
+        std::size_t i = 0;
+        for (; i + 8 <= tile.n; i += 8) {
+            V eight[8];
+#pragma GCC unroll 1
+            for (std::size_t j = 0; j < 8; ++j)
+                eight[j] = take<Store>(tile, weight, i + j);
+            sums.add(tree_sum<8, V>([&](std::size_t j) { return eight[j]; }));
+        }
+        for (; i < tile.n; ++i)
+            sums.add(take<Store>(tile, weight, i));
+        sums.total.store(state.total);
+        sums.lost.store(state.lost);
+    }
+
+    template <bool Store, bool Full, class Weight>
+    static FS_INLINE V take(const ColumnTile<V, Full> &tile, const Weight &weight, std::size_t i) {
+        const V w = weight(tile.load(i));
+        if constexpr (Store)
+            tile.store(i, w);
+        return w;
+    }
+};
+
+} // namespace fastsoftmax

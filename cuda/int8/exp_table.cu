@@ -1,0 +1,41 @@
+// Launcher of the softmax by a table of exp.
+#include "cuda/int8/exp_table.cuh"
+#include "cuda/int8/launch.cuh"
+
+#include <cmath>
+#include <cstring>
+
+namespace fastsoftmax::cuda {
+namespace {
+
+constexpr Kernel tables[] = {{"int8", "int8", byte_table::u8::info(), 0, "exact bits"},
+                             {"int8", "int8", byte_table::u16::info(), 0, "exact bits"}};
+
+} // namespace
+
+int exp_table(const char *name) {
+    for (int i = 0; i < 2; ++i)
+        if (std::strcmp(name, tables[i].variant.name) == 0)
+            return i;
+    return -1;
+}
+Kernels exp_table_kernels() { return {tables, 2}; }
+
+void fill_exp_factors(ExpFactors &factors, double scale) {
+    for (int i = 0; i < 16; ++i) {
+        factors.A[i] = static_cast<std::int16_t>(std::lrint(32767 * std::exp(-16 * scale * i)));
+        factors.B[i] = static_cast<std::int16_t>(std::lrint(32767 * std::exp(-scale * i)));
+    }
+}
+
+int launch_exp_table(const Int8Arguments &a, ExpTable which, const ExpFactors &factors,
+                     const ExpFactors *all_factors) {
+    const int bits = which == ExpTable::u8 ? byte_table::u8::bits : byte_table::u16::bits;
+    const ExpTableParameters parameters{factors, all_factors, bits,
+                                        halvings_of(static_cast<std::size_t>(a.n), bits)};
+    Int8Launch launch(a);
+    return a.bytes ? launch.run<ExpTableMethod<std::uint8_t>>(parameters)
+                   : launch.run<ExpTableMethod<std::int16_t>>(parameters);
+}
+
+} // namespace fastsoftmax::cuda

@@ -1,0 +1,47 @@
+// Launcher of HCCS.
+#include "cuda/int8/hccs.cuh"
+#include "cuda/int8/launch.cuh"
+
+#include <cstring>
+
+namespace fastsoftmax::cuda {
+namespace {
+
+constexpr Kernel exact_bits(const VariantInfo &variant) {
+    return {"hccs", "int8", variant, 0, "exact bits"};
+}
+constexpr Kernel modes[] = {exact_bits(hccs::i16_div::info()), exact_bits(hccs::i16_clb::info()),
+                            exact_bits(hccs::i8_div::info()), exact_bits(hccs::i8_clb::info()),
+                            exact_bits(hccs::wide::info())};
+
+template <HccsScaling scaling, bool Limits, class Out>
+int run(const Int8Arguments &a, const HccsParameters &parameters) {
+    return Int8Launch(a).run<HccsMethod<scaling, Limits, Out>>(parameters);
+}
+
+} // namespace
+
+int hccs_mode(const char *name) {
+    for (int i = 0; i < 5; ++i)
+        if (std::strcmp(name, modes[i].variant.name) == 0)
+            return i;
+    return -1;
+}
+Kernels hccs_kernels() { return {modes, 5}; }
+
+int launch_hccs(const Int8Arguments &a, HccsMode mode, const HccsHead &head,
+                const HccsHead *heads) {
+    const HccsParameters parameters{head, heads, mode};
+    if (mode == HccsMode::wide)
+        return a.bytes ? run<HccsScaling::nearest, false, std::uint8_t>(a, parameters)
+                       : run<HccsScaling::nearest, false, std::int16_t>(a, parameters);
+    if (a.bytes != (mode == HccsMode::i8_div || mode == HccsMode::i8_clb))
+        return cudaErrorInvalidValue;
+    if (mode == HccsMode::i8_div)
+        return run<HccsScaling::shifted, false, std::uint8_t>(a, parameters);
+    if (mode == HccsMode::i8_clb)
+        return run<HccsScaling::shifted, true, std::uint8_t>(a, parameters);
+    return run<HccsScaling::low_half, true, std::int16_t>(a, parameters);
+}
+
+} // namespace fastsoftmax::cuda

@@ -1,0 +1,50 @@
+// What a top-k row ranks: z = scale * x [+ mask], -inf where the mask takes an element out, NaN
+// too.
+#pragma once
+#include "cuda/rows/mask.cuh"
+#include "cuda/topk/call.cuh"
+
+namespace fastsoftmax::cuda {
+
+/// Plain: z is x, known when the kernel is compiled; most calls have neither scale nor mask.
+template <class S, bool Plain> class TopkElements {
+    using T = Computed<S>;
+    const TopkArguments &a_;
+    const S *x_;
+    const TopkOffsets at_;
+
+  public:
+    FS_DEVICE TopkElements(const TopkArguments &a, std::int64_t row)
+        : a_(a), x_(static_cast<const S *>(a.x)), at_(a, row) {
+        x_ += at_.x;
+    }
+
+    FS_DEVICE const S *x() const { return x_; }
+    /// z of element i, whose x has been read.
+    FS_DEVICE T ranked(T x, int i) const {
+        if constexpr (Plain)
+            return x;
+        const auto scale = static_cast<T>(a_.scale);
+        if (a_.mask_kind == Mask::none)
+            return x * scale;
+        if (!kept(i))
+            return -infinity<T>();
+        if (a_.mask_kind == Mask::keep)
+            return x * scale;
+        return Lane<T>::fma({x}, {scale}, {added(i)}).v;
+    }
+    FS_DEVICE T operator[](int i) const { return ranked(T(widened_one(x_[i * a_.x_at.step])), i); }
+    /// Whether the mask leaves element i; there is one.
+    FS_DEVICE bool kept(int i) const {
+        if (a_.mask_kind == Mask::add)
+            return !(added(i) <= static_cast<T>(a_.masked_at_most));
+        return static_cast<const std::uint8_t *>(a_.mask)[at_.mask + i * a_.mask_at.step] != 0;
+    }
+
+  private:
+    FS_DEVICE T added(int i) const {
+        return static_cast<const T *>(a_.mask)[at_.mask + i * a_.mask_at.step];
+    }
+};
+
+} // namespace fastsoftmax::cuda

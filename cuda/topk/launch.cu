@@ -1,0 +1,51 @@
+// Launcher of `topk`.
+#include "cuda/topk/topk.cuh"
+
+namespace fastsoftmax::cuda {
+namespace {
+
+constexpr const char *bound_kind = "relative, probability, x - max > -20";
+constexpr Kernel table[] = {
+    {"topk", "float32", variant::exact::info(), 5e-7, bound_kind},
+    {"topk", "float64", variant::exact::info(), 4e-15, bound_kind},
+};
+
+template <class S, bool Plain> cudaError_t launch_as(const TopkCall &call) {
+    const std::int64_t of_block = topk_threads / call.threads;
+    const std::int64_t blocks = (call.rows + of_block - 1) / of_block;
+    if (blocks > 0x7fffffff)
+        return cudaErrorInvalidConfiguration;
+    return launch(topk<S, Plain>, dim3(static_cast<unsigned>(blocks)), dim3(topk_threads), 0,
+                  call.a.stream, call);
+}
+
+template <class S> cudaError_t launch_dtype(const TopkCall &call) {
+    const bool plain = call.a.mask_kind == Mask::none && call.a.scale == 1;
+    return plain ? launch_as<S, true>(call) : launch_as<S, false>(call);
+}
+
+} // namespace
+
+Kernels topk_kernels() { return {table, 2}; }
+
+int launch_topk(const TopkArguments &a) {
+    if (a.k < 1 || a.k > topk_most || a.n < a.k || a.n > 0x7fffffff - 4096 || a.dims > max_outer)
+        return cudaErrorInvalidValue;
+    TopkCall call{a, 1, a.n > 2048 ? topk_threads : 32u};
+    for (int d = 0; d < a.dims; ++d)
+        call.rows *= a.extent[d];
+    if (call.rows == 0)
+        return cudaSuccess;
+    switch (a.dtype) {
+    case Dtype::float64:
+        return launch_dtype<double>(call);
+    case Dtype::float16:
+        return launch_dtype<float16>(call);
+    case Dtype::bfloat16:
+        return launch_dtype<bfloat16>(call);
+    default:
+        return launch_dtype<float>(call);
+    }
+}
+
+} // namespace fastsoftmax::cuda
