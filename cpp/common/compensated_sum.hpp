@@ -35,6 +35,11 @@ template <class V> struct CompensatedLanes {
         lost = lost + ((total - (sum - share)) + (part - share));
         total = sum;
     }
+    /// By powers of two, so exact.
+    FS_INLINE void scale(V factor) {
+        total = total * factor;
+        lost = lost * factor;
+    }
 };
 
 /// Vectors that are added by one tree. One lane has too few registers for eight: 15 % more.

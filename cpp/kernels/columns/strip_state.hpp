@@ -1,5 +1,7 @@
 // The states of the columns of a strip: maxima, sums, and the exponents that those are relative to.
 #pragma once
+#include "common/compensated_sum.hpp"
+#include "common/max_sum.hpp"
 #include "common/weights/variants.hpp"
 #include "kernels/columns/strip_shape.hpp"
 #include "kernels/rows/shared_row.hpp"
@@ -35,13 +37,15 @@ template <class V> class StripState {
         set_top(s, top);
         // a column of -inf so far weighs 0 relative to anything
         const V m = V::max(top, V::set(-Weight::limit()));
-        const V n = exp_floor(m), change = power_of_two(V::load(z + s) - n);
+        const V n = exp_floor(m);
+        MaxSum<V, CompensatedLanes<V>> state{V::load(z + s),
+                                             {V::load(factor_ + s), V::load(lost_ + s)}};
         for (std::size_t j = 1; j <= Rows / block; ++j)
             n.store(z + j * padded + s);
-        CompensatedLanes<V> sum{V::load(factor_ + s) * change, V::load(lost_ + s) * change};
-        f(Weight(m), sum);
-        sum.total.store(factor_ + s);
-        sum.lost.store(lost_ + s);
+        state.rise_to(n, ByPowersOfTwo{});
+        f(Weight(m), state.s);
+        state.s.total.store(factor_ + s);
+        state.s.lost.store(lost_ + s);
     }
     /// Makes factors of the sums; z: the last exponents.
     FS_INLINE void finish(const Shape &shape, const T *z) {
@@ -54,7 +58,7 @@ template <class V> class StripState {
     }
     /// What weights relative to the exponents z are multiplied by.
     FS_INLINE V factor(std::size_t s, const T *z) const {
-        return V::load(factor_ + s) * power_of_two(V::load(z + s) - V::load(last_ + s));
+        return V::load(factor_ + s) * ByPowersOfTwo{}(V::load(z + s), V::load(last_ + s));
     }
     /// Whether the caller must do a column: its maximum is extreme or infinite.
     FS_INLINE bool is_left(std::size_t s) const {
@@ -68,26 +72,16 @@ template <class V> class StripState {
     /// Of the columns side by side that are one column: they end with one sum and one exponent.
     FS_INLINE void merge(const Shape &shape) {
         for (std::size_t c = 0; c < shape.own; ++c) {
-            T highest = last_[c];
-            for (std::size_t s = c; s < shape.columns; s += shape.own) {
+            for (std::size_t s = c; s < shape.columns; s += shape.own)
                 top_[c] = top_[s] > top_[c] ? top_[s] : top_[c];
-                highest = last_[s] > highest ? last_[s] : highest;
-            }
             if (is_left(c))
                 continue;
-            double total = 0;
+            MaxSum<std::int32_t, double> total{exponent_of_nothing, 0};
             for (std::size_t s = c; s < shape.columns; s += shape.own)
-                total +=
-                    sum(s) * negative_power_of_two(static_cast<std::int32_t>(last_[s] - highest));
+                total.merge(MaxSum{static_cast<std::int32_t>(last_[s]), sum(s)}, ByPowersOfTwo{});
             for (std::size_t s = c; s < shape.columns; s += shape.own)
-                factor_[s] = static_cast<T>(1 / total), last_[s] = highest;
+                factor_[s] = static_cast<T>(1 / total.s), last_[s] = static_cast<T>(total.m);
         }
-    }
-    /// 2^k, k <= 0; 0 where that is no normal number, 1 for k > 0: the sum so far is 0 then.
-    static FS_INLINE V power_of_two(V k) {
-        constexpr T none = 1 - ExpConstants<T>::one_above_bias;
-        const V known = V::min(V::max(k, V::set(none)), V::set(0.0));
-        return V::power_of_two(known + V::set(ExpConstants<T>::magic - none));
     }
 };
 

@@ -43,10 +43,10 @@ template <class V> class HeinsenWeights {
     /// Takes the new maxima; the factors for rows of A into `factor`.
     __attribute__((noinline)) void rise(T *factor) {
         for (std::size_t i = 0; i < rows_; i += lanes) {
-            const V f = rise_factor(V::load(m_ + i), V::load(top_ + i));
-            f.store(factor + i);
-            (V::load(z_ + i) * f).store(z_ + i);
-            V::load(top_ + i).store(m_ + i);
+            MaxSum<V> state{V::load(m_ + i), V::load(z_ + i)};
+            state.rise_to(V::load(top_ + i), ByExp{}).store(factor + i);
+            state.s.store(z_ + i);
+            state.m.store(m_ + i);
         }
     }
 

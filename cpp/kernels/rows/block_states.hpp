@@ -9,6 +9,8 @@
 // A block beyond exp's `limit`, or with NaN or +inf, makes the row none of this class's. In place
 // all maxima are taken first: nothing may be overwritten before they are known to be good.
 #pragma once
+#include "common/compensated_sum.hpp"
+#include "common/max_sum.hpp"
 #include "common/weights/unit.hpp"
 #include "common/weights/variants.hpp"
 #include "kernels/rows/passes.hpp"
@@ -27,8 +29,7 @@ template <class V> class BlockStates {
     const std::size_t n_, count_ = count_blocks<T>(n_);
 
   public:
-    /// n of a block's maximum, or of a block that has none.
-    static constexpr std::int32_t lowest_exponent = -1 << 20;
+    /// n of a block's maximum.
     static FS_INLINE std::int32_t exponent_of(T m) {
         return static_cast<std::int32_t>(V::reduce_max(exp_floor(V::set(m))));
     }
@@ -69,7 +70,7 @@ template <class V> class BlockStates {
             // a block of -inf weighs 0 relative to anything, and its NaN shows in the sum
             const bool empty = state.maximum == lowest_value<V>();
             const Weight weight(empty ? T(0) : state.maximum);
-            state.exponent = empty ? lowest_exponent : exponent_of(state.maximum);
+            state.exponent = empty ? exponent_of_nothing : exponent_of(state.maximum);
             const T *next = n_ - at > block ? x + at + block : next_row;
             T *const to = Store ? w + at : nullptr;
             state.sum = fastsoftmax::weigh<Store, V>(weight, x + at, to, size(b),
@@ -80,24 +81,19 @@ template <class V> class BlockStates {
 
     /// All states, in order.
     __attribute__((noinline)) RowTotal<T> merge() const {
-        std::int32_t highest = lowest_exponent;
-        CompensatedSum total;
+        MaxSum<std::int32_t, CompensatedSum> total{exponent_of_nothing, {}};
         T m = lowest_value<V>();
         for (std::size_t b = 0; b < count_; ++b) {
             const BlockState<T> &state = states_[b];
             if (__builtin_expect(!good(state.maximum), 0))
                 return {};
-            if (state.exponent > highest) {
-                total.scale(negative_power_of_two(highest - state.exponent));
-                highest = state.exponent;
-            }
-            total.add(state.sum * negative_power_of_two(state.exponent - highest));
+            total.merge(MaxSum<std::int32_t, double>{state.exponent, state.sum}, ByPowersOfTwo{});
             m = state.maximum > m ? state.maximum : m;
         }
-        const double sum = total.value();
+        const double sum = total.s.value();
         if (!(sum > 0)) // nothing but -inf, or a NaN
             return {};
-        return {true, highest, sum, m, sum / unit_weight<V, Weight>(m)};
+        return {true, total.m, sum, m, sum / unit_weight<V, Weight>(m)};
     }
 
     /// Makes probabilities of the weights of a block.

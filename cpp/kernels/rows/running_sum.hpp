@@ -15,8 +15,7 @@ template <class V> class RunningSum {
     using T = typename V::scalar;
     using Weight = ExactWeight<V, false>;
 
-    CompensatedSum total_;
-    std::int32_t highest_ = BlockStates<V>::lowest_exponent;
+    MaxSum<std::int32_t, CompensatedSum> total_{exponent_of_nothing, {}};
     T left_out_ = lowest_value<V>();
     bool beyond_ = false;
 
@@ -38,12 +37,8 @@ template <class V> class RunningSum {
             next += tree;
         });
         const std::int32_t exponent =
-            nothing ? BlockStates<V>::lowest_exponent : BlockStates<V>::exponent_of(m);
-        if (exponent > highest_) {
-            total_.scale(negative_power_of_two(highest_ - exponent));
-            highest_ = exponent;
-        }
-        total_.add(sum * negative_power_of_two(exponent - highest_));
+            nothing ? exponent_of_nothing : BlockStates<V>::exponent_of(m);
+        total_.merge(MaxSum<std::int32_t, double>{exponent, sum}, ByPowersOfTwo{});
     }
 
     /// Whether value() is the sum of the weights of a row with maximum m.
@@ -51,7 +46,7 @@ template <class V> class RunningSum {
         return !beyond_ && m > -Weight::limit() &&
                left_out_ <= m + static_cast<T>(Weight::domain());
     }
-    FS_INLINE double value() const { return total_.value(); }
+    FS_INLINE double value() const { return total_.s.value(); }
 };
 
 } // namespace fastsoftmax

@@ -3,7 +3,7 @@
 // Blocks are of one size whatever the number of threads, each leaves a state of its own, and the
 // states are merged in order by one thread. So only who takes a block varies, never the bits.
 #pragma once
-#include "common/config.hpp"
+#include "common/max_sum.hpp"
 #include "kernels/arguments.hpp"
 
 namespace fastsoftmax {
@@ -38,11 +38,6 @@ template <class T> struct RowTotal {
     T m;
     double s;
 };
-
-/// 2^k for k <= 0, and 0 where that is no normal double.
-FS_INLINE double negative_power_of_two(std::int32_t k) {
-    return k < -1022 ? 0.0 : __builtin_bit_cast(double, static_cast<std::uint64_t>(1023 + k) << 52);
-}
 
 /// What makes probabilities of the weights of a block.
 template <class T> FS_INLINE T block_factor(const BlockState<T> &block, const RowTotal<T> &total) {
