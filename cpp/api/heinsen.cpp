@@ -4,7 +4,7 @@
 #include "fastsoftmax/heinsen.hpp"
 #include "api/jobs/split.hpp"
 #include "common/sizes.hpp"
-#include "dispatch/registry.hpp"
+#include "dispatch/kernel_for.hpp"
 #include "dispatch/thread_count.hpp"
 #include "dispatch/thread_pool.hpp"
 #include "kernels/heinsen/arguments.hpp"
@@ -22,22 +22,20 @@ constexpr std::size_t usual_scratch = heinsen_scratch_size(128);
 /// Below so much work, in multiply-adds, waking a thread costs more than it brings.
 constexpr std::size_t worthwhile = 200000;
 
-template <class T> const KernelRow &kernel_for(bool log_values, const Options &options) {
-    const auto choose = [&](bool log) -> const KernelRow & {
-        return choose_kernel(log ? HeinsenLogArguments<T>::op : HeinsenArguments<T>::op,
-                             options.variant, dtype_name<T>, options.isa);
-    };
+template <class Arguments> KernelFor<Arguments> kernel_of(const Options &options) {
     if (!options.isa.empty() || options.variant != "exact")
-        return choose(log_values);
+        return kernel_for<Arguments>(options.variant, options.isa);
     // a lookup takes as long as a token
-    static const KernelRow *const best[] = {&choose(false), &choose(true)};
-    return *best[log_values];
+    static const KernelFor<Arguments> best = kernel_for<Arguments>("exact");
+    return best;
 }
 
 /// What one call has to do, cut into heads and spans of columns.
-template <class T> class Job {
+template <class Arguments> class Job {
+    using T = typename Arguments::scalar;
+
   public:
-    Job(T *states, const HeinsenTokens<T> &tokens, const KernelRow &kernel)
+    Job(T *states, const HeinsenTokens<T> &tokens, KernelFor<Arguments> kernel)
         : states_(states), a_(tokens), kernel_(kernel), begin_(heinsen_weights_size(a_.d_k)),
           size_(heinsen_state_size(a_.d_k, a_.d_v, a_.log_values)) {}
 
@@ -101,15 +99,15 @@ template <class T> class Job {
                                         std::min(panels * (s + 1) / spans_ * heinsen_block, a_.d_v),
                                         heads,
                                         size_};
-        if (a_.log_values)
-            call(kernel_, HeinsenLogArguments<T>{plain, a_.log_output});
+        if constexpr (std::same_as<Arguments, HeinsenLogArguments<T>>)
+            kernel_({plain, a_.log_output});
         else
-            call(kernel_, plain);
+            kernel_(plain);
     }
 
     T *const states_;
     const HeinsenTokens<T> &a_;
-    const KernelRow &kernel_;
+    const KernelFor<Arguments> kernel_;
     const std::size_t begin_, size_; // of A in a state, and of a state
     const std::size_t scratch_size_ = heinsen_scratch_size(a_.d_k);
     std::size_t spans_ = 1;
@@ -152,8 +150,9 @@ void heinsen_start(T *state, std::size_t d_k, std::size_t d_v, bool zeros, bool 
     }
 }
 
-template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Options &options) {
-    const KernelRow &kernel = kernel_for<T>(a.log_values, options);
+template <class Arguments, class T = typename Arguments::scalar>
+void run(T *states, const HeinsenTokens<T> &a, const Options &options) {
+    const auto kernel = kernel_of<Arguments>(options);
     check_threads(options.threads);
     if (a.d_k == 0 || a.d_v == 0 || (a.k && !a.v) || (a.q && !a.y))
         throw std::invalid_argument("heinsen: d_k and d_v are at least 1, k needs v, q needs y");
@@ -165,7 +164,12 @@ template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Opti
     checked_bytes("values of this shape", {a.heads, a.n, a.d_v, sizeof(T)});
     if (a.heads == 0 || (!a.q && !a.k))
         return;
-    Job<T>(states, a, kernel).run(options.threads);
+    Job<Arguments>(states, a, kernel).run(options.threads);
+}
+
+template <class T> void heinsen(T *states, const HeinsenTokens<T> &a, const Options &options) {
+    return a.log_values ? run<HeinsenLogArguments<T>>(states, a, options)
+                        : run<HeinsenArguments<T>>(states, a, options);
 }
 
 template void heinsen_start(float *, std::size_t, std::size_t, bool, bool);

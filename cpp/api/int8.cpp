@@ -1,9 +1,10 @@
 // The int8 operations on arrays: check everything, choose the kernel, feed it the rows.
 #include "fastsoftmax/int8.hpp"
-#include "api/jobs/int8_blocks.hpp"
 #include "api/jobs/lie_apart.hpp"
-#include "dispatch/registry.hpp"
-#include "dispatch/thread_count.hpp"
+#include "api/jobs/outer_loop.hpp"
+#include "api/jobs/split.hpp"
+#include "dispatch/kernel_for.hpp"
+#include "dispatch/thread_pool.hpp"
 #include "kernels/arguments.hpp"
 
 #include <cmath>
@@ -16,8 +17,14 @@ template <class T> const T &at(const T *data, std::ptrdiff_t bytes) {
     return *reinterpret_cast<const T *>(reinterpret_cast<const char *>(data) + bytes);
 }
 
+/// The rows of a call and how many they are.
+struct Rows {
+    OuterLoop walk;
+    std::size_t count;
+};
+
 template <class Out, class P>
-Blocks blocks_of(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const P> parameters) {
+Rows rows_of(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const P> parameters) {
     const std::size_t dimensions = x.shape.size();
     if (dimensions == 0)
         throw std::invalid_argument("x has no dimension");
@@ -36,45 +43,56 @@ Blocks blocks_of(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<cons
     for (std::size_t i = 0; i < last; ++i)
         if (y.shape[i] > 1 && y.strides[i] % static_cast<std::ptrdiff_t>(sizeof(Out)) != 0)
             throw std::invalid_argument("rows of y are misaligned");
-    count_rows(x.shape, last, sizeof(Out)); // refuses sizes that wrap
+    Rows rows{{}, count_rows(x.shape, last, sizeof(Out))}; // refuses sizes that wrap
     if (!lie_apart(y.shape, y.strides, sizeof(Out)))
         throw std::invalid_argument("elements of y don't lie apart: a stride is too short");
-    return Blocks(x.shape.first(last), {x.strides, mask.strides, y.strides, parameters.strides});
+    for (std::size_t i = 0; i < last; ++i)
+        rows.walk.add(x.shape[i], {x.strides[i], y.strides[i], mask.data ? mask.strides[i] : 0,
+                                   parameters.strides[i]});
+    rows.walk.part_where_differs(Operand::parameters);
+    return rows;
 }
 
-/// Runs the kernel on every block; `fill` puts the parameters at an offset into its arguments.
+/// Runs the kernel on groups of rows with the same parameters; `fill` puts those at an offset into
+/// its arguments.
 template <class Arguments, class Out, class F>
-void run(Array<const std::int8_t> x, Mask mask, Array<Out> y, const Blocks &blocks,
-         const KernelRow &kernel, int threads, const F &fill) {
-    const std::size_t n = x.shape.back(), all = blocks.all_rows();
+void run(Array<const std::int8_t> x, Mask mask, Array<Out> y, const Rows &rows,
+         KernelFor<Arguments> kernel, const Options &options, const F &fill) {
+    const std::size_t n = x.shape.back(), all = rows.count;
     if (n == 0 || all == 0)
         return;
-    const Four &rows = blocks.row_strides();
     const auto walk = [&](std::size_t begin, std::size_t end) {
         Arguments a{};
-        a.x_stride = rows[0];
-        a.mask_stride = rows[1];
-        a.y_stride = rows[2] / static_cast<std::ptrdiff_t>(sizeof(Out));
+        a.x_stride = rows.walk.stride(logits);
+        a.mask_stride = rows.walk.stride(masks);
+        a.y_stride = rows.walk.stride(results) / static_cast<std::ptrdiff_t>(sizeof(Out));
         a.n = n;
         a.bytes = sizeof(Out) == 1;
-        blocks.each(begin, end, [&](const Four &offsets, std::size_t count) {
-            a.x = x.data + offsets[0];
-            a.mask = mask.data ? mask.data + offsets[1] : nullptr;
-            a.y = reinterpret_cast<char *>(y.data) + offsets[2];
+        rows.walk.each(begin, end, [&](const Offsets &at, std::size_t, std::size_t count) {
+            a.x = x.data + at[logits];
+            a.mask = mask.data ? mask.data + at[masks] : nullptr;
+            a.y = reinterpret_cast<char *>(y.data) + at[results];
             a.rows = count;
-            fill(a, offsets[3]);
-            call(kernel, a);
+            fill(a, at[Operand::parameters]);
+            kernel(a);
         });
     };
-    // about 20 us of work for each thread: 2 ns an element on one lane, 0.1 ns on sixty-four
-    const std::size_t worthwhile = std::size_t{8192} * static_cast<std::size_t>(kernel.lanes);
-    const std::size_t most = std::min(all, all * n / worthwhile);
-    const int parts = threads_for(threads, most);
+    // an element takes 2 ns on one lane, 0.1 ns on sixty-four
+    const int most = split_for(kernel.lanes(), options, all * n, 8192).most;
+    const std::size_t parts = std::min(all, static_cast<std::size_t>(std::max(most, 1)));
     if (parts == 1)
         return walk(0, all);
-    run_parts(parts, parts, [&](int part) {
-        const auto i = static_cast<std::size_t>(part), of = static_cast<std::size_t>(parts);
-        walk(all / of * i + std::min(i, all % of), all / of * (i + 1) + std::min(i + 1, all % of));
+    run_parts(static_cast<int>(parts), static_cast<int>(parts), [&](int part) {
+        const auto [begin, end] = share_of(all, parts, static_cast<std::size_t>(part));
+        walk(begin, end);
+    });
+}
+
+/// Calls check(parameters) for those of every group of rows.
+template <class P, class F>
+void each_parameters(const Rows &rows, Array<const P> parameters, const F &check) {
+    rows.walk.each(0, rows.count, [&](const Offsets &offsets, std::size_t, std::size_t) {
+        check(at(parameters.data, offsets[Operand::parameters]));
     });
 }
 
@@ -120,49 +138,44 @@ std::string problem_of(const Head &head, std::string_view mode, std::size_t n) {
 template <class Out>
 void hccs(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const Head> heads,
           Options options) {
-    const KernelRow &kernel =
-        choose_kernel(HccsArguments::op, options.variant, dtype_name<std::int8_t>, options.isa);
+    const auto kernel = kernel_for<HccsArguments>(options.variant, options.isa);
     check_threads(options.threads);
     const bool words = options.variant.starts_with("i16"),
                bytes = options.variant.starts_with("i8");
     if (sizeof(Out) == 1 ? words : bytes)
         throw std::invalid_argument("mode '" + std::string(options.variant) + "' gives " +
                                     (words ? "int16" : "uint8"));
-    const Blocks blocks = blocks_of(x, mask, y, heads);
+    const Rows rows = rows_of(x, mask, y, heads);
     const std::size_t n = x.shape.back();
     if (n == 0)
         return;
-    blocks.each(0, blocks.all_rows(), [&](const Four &offsets, std::size_t) {
-        const std::string problem = problem_of(at(heads.data, offsets[3]), options.variant, n);
+    each_parameters(rows, heads, [&](const Head &head) {
+        const std::string problem = problem_of(head, options.variant, n);
         if (!problem.empty())
             throw std::invalid_argument("parameters violate " + problem);
     });
-    run<HccsArguments>(x, mask, y, blocks, kernel, options.threads,
-                       [&](HccsArguments &a, std::ptrdiff_t offset) {
-                           const Head &head = at(heads.data, offset);
-                           a.B = head.B;
-                           a.S = head.S;
-                           a.Dmax = head.Dmax;
-                       });
+    run(x, mask, y, rows, kernel, options, [&](HccsArguments &a, std::ptrdiff_t offset) {
+        const Head &head = at(heads.data, offset);
+        a.B = head.B;
+        a.S = head.S;
+        a.Dmax = head.Dmax;
+    });
 }
 
 template <class Out>
 void softmax(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const double> scales,
              Options options) {
-    const KernelRow &kernel = choose_kernel(ByteTableArguments::op, options.variant,
-                                            dtype_name<std::int8_t>, options.isa);
+    const auto kernel = kernel_for<ByteTableArguments>(options.variant, options.isa);
     check_threads(options.threads);
-    const Blocks blocks = blocks_of(x, mask, y, scales);
-    blocks.each(0, blocks.all_rows(), [&](const Four &offsets, std::size_t) {
-        const double scale = at(scales.data, offsets[3]);
+    const Rows rows = rows_of(x, mask, y, scales);
+    each_parameters(rows, scales, [](double scale) {
         if (!(scale > 0) || !std::isfinite(scale))
             throw std::invalid_argument("scale must be finite and above 0; got " +
                                         std::to_string(scale));
     });
-    run<ByteTableArguments>(x, mask, y, blocks, kernel, options.threads,
-                            [&](ByteTableArguments &a, std::ptrdiff_t offset) {
-                                fill_table(a, at(scales.data, offset));
-                            });
+    run(x, mask, y, rows, kernel, options, [&](ByteTableArguments &a, std::ptrdiff_t offset) {
+        fill_table(a, at(scales.data, offset));
+    });
 }
 
 #define FS_INSTANTIATE(Out)                                                                        \

@@ -7,12 +7,12 @@ namespace fastsoftmax {
 std::vector<KernelInfo> kernels() {
     std::vector<KernelInfo> all;
     for (const Isa &isa : all_isas())
-        for (const KernelRow &row : isa.rows) {
-            const VariantInfo &v = row.variant;
-            all.push_back({std::string(row.op) + "/" + v.name + "/" + row.isa, row.op, v.name,
-                           row.isa, row.dtype, row.lanes, row.bound, row.bound_kind, v.form,
-                           v.domain, v.value_at_zero, v.tail, v.monotone, v.operations, v.rescale,
-                           v.source, isa.available});
+        for (const Kernel &kernel : isa.kernels) {
+            const VariantInfo &v = kernel.variant;
+            all.push_back({std::string(kernel.op) + "/" + v.name + "/" + kernel.isa, kernel.op,
+                           v.name, kernel.isa, kernel.dtype, kernel.lanes, kernel.bound,
+                           kernel.bound_kind, v.form, v.domain, v.value_at_zero, v.tail, v.monotone,
+                           v.operations, v.rescale, v.source, isa.available});
         }
     return all;
 }

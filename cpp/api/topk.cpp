@@ -19,25 +19,25 @@ template <class T> struct Results {
     T *p;
     std::int64_t *index;
 
-    /// Kernels have no form for rows that are columns: each_block gathers them.
+    /// Kernels have no form for rows that are columns: run_job gathers them.
+    static constexpr bool has_columns() { return false; }
     void columns(const ColumnsArguments<T> &, std::size_t) const {}
     void clear(std::size_t row) const { std::fill_n(p + row * k, k, T(0)); }
     T nothing = 0;
 };
 
 template <class T> struct Fused : Results<T> {
-    const KernelRow &kernel;
+    KernelFor<TopkArguments<T>> kernel;
 
     void rows(const T *x, std::ptrdiff_t x_stride, T *, std::ptrdiff_t, std::size_t rows,
               std::size_t n, std::size_t first) const {
         const std::size_t at = first * this->k;
-        call(kernel,
-             TopkArguments<T>{x, x_stride, rows, n, this->p + at, this->index + at, this->k});
+        kernel({x, x_stride, rows, n, this->p + at, this->index + at, this->k});
     }
 };
 
 template <class T> struct Sorted : Results<T> {
-    const KernelRow &softmax;
+    KernelFor<OnlineArguments<T>> kernel;
 
     void rows(const T *x, std::ptrdiff_t x_stride, T *, std::ptrdiff_t, std::size_t rows,
               std::size_t n, std::size_t first) const {
@@ -46,7 +46,7 @@ template <class T> struct Sorted : Results<T> {
         std::vector<std::int64_t> order(n);
         for (std::size_t r = 0; r < rows; ++r, x += x_stride) {
             std::copy_n(x, n, own.begin());
-            call(softmax, OnlineArguments<T>{own.data(), 0, y.data(), 0, 1, n});
+            kernel({own.data(), 0, y.data(), 0, 1, n});
             sort(own.data(), order);
             for (std::size_t i = 0, at = (first + r) * this->k; i < this->k; ++i, ++at) {
                 this->index[at] = order[i];
@@ -76,16 +76,14 @@ template <class T> struct Sorted : Results<T> {
 /// k results for each row, in the type that they are computed in.
 template <class T>
 void find(const RowsJob<T> &job, std::size_t k, T *p, std::int64_t *index, const Options &options) {
-    const KernelRow &kernel =
-        choose_kernel(TopkArguments<T>::op, options.variant, dtype_name<T>, options.isa);
-    const Split split = split_for(kernel, options, job.rows * job.n);
+    const auto kernel = kernel_for<TopkArguments<T>>(options.variant, options.isa);
+    const Split split = split_for(kernel.lanes(), options, job.rows * job.n);
     if (k == 0)
         return;
     if (k <= most_fused)
-        return each_block(job, kernel, split, Fused<T>{{k, p, index}, kernel});
-    const KernelRow &softmax =
-        choose_kernel(OnlineArguments<T>::op, options.variant, dtype_name<T>, options.isa);
-    each_block(job, kernel, split, Sorted<T>{{k, p, index}, softmax});
+        return run_job(job, split, Fused<T>{{k, p, index}, kernel});
+    const auto softmax = kernel_for<OnlineArguments<T>>(options.variant, options.isa);
+    run_job(job, split, Sorted<T>{{k, p, index}, softmax});
 }
 
 } // namespace
@@ -109,11 +107,9 @@ void topk(Array<const E> x, std::size_t k, E *p, std::int64_t *index, std::size_
         const std::size_t count = job.rows * k;
         const auto wide = std::make_unique_for_overwrite<T[]>(count);
         find<T>(job, k, wide.get(), index, options);
-        const KernelRow &kernel =
-            choose_kernel(TopkArguments<T>::op, options.variant, dtype_name<T>, options.isa);
-        const FinishArguments<T> finish{
-            wide.get(), 0, p, format_of<E>, 0, static_cast<std::ptrdiff_t>(sizeof(E)), 1, count};
-        kernel.conversions->finish(&finish);
+        kernel_for<TopkArguments<T>>(options.variant, options.isa)
+            .epilogue({wide.get(), 0, p, format_of<E>, 0, static_cast<std::ptrdiff_t>(sizeof(E)), 1,
+                       count});
     }
 }
 

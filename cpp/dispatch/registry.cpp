@@ -21,13 +21,13 @@ namespace {
 // Nothing here is ever destroyed: at the end of the process other threads may be inside a call, and
 // functions registered with atexit may make one.
 
-/// The rows of an ISA's units, joined; never freed, since rows are handed out.
-std::span<const KernelRow> joined(std::initializer_list<const KernelTable *> tables) {
-    static auto &all = *new std::deque<std::vector<KernelRow>>;
-    std::vector<KernelRow> &rows = all.emplace_back();
+/// The kernels of an ISA's units, joined; never freed, since they are handed out.
+std::span<const Kernel> joined(std::initializer_list<const KernelTable *> tables) {
+    static auto &all = *new std::deque<std::vector<Kernel>>;
+    std::vector<Kernel> &kernels = all.emplace_back();
     for (const KernelTable *table : tables)
-        rows.insert(rows.end(), table->rows, table->rows + table->count);
-    return rows;
+        kernels.insert(kernels.end(), table->kernels, table->kernels + table->count);
+    return kernels;
 }
 
 std::vector<Isa> collect() {
@@ -58,17 +58,18 @@ std::vector<std::string> runnable(std::string_view op = {}) {
     std::vector<std::string> names;
     for (const Isa &isa : all_isas())
         if (isa.available &&
-            (op.empty() ||
-             std::ranges::any_of(isa.rows, [op](const KernelRow &row) { return row.op == op; })))
+            (op.empty() || std::ranges::any_of(isa.kernels, [op](const Kernel &kernel) {
+                 return kernel.op == op;
+             })))
             names.emplace_back(isa.name);
     return names;
 }
 
-const KernelRow *find_in(const Isa &isa, std::string_view op, std::string_view variant,
-                         std::string_view dtype) {
-    for (const KernelRow &row : isa.rows)
-        if (row.op == op && row.variant.name == variant && row.dtype == dtype)
-            return &row;
+const Kernel *find_in(const Isa &isa, std::string_view op, std::string_view variant,
+                      std::string_view dtype) {
+    for (const Kernel &kernel : isa.kernels)
+        if (kernel.op == op && kernel.variant.name == variant && kernel.dtype == dtype)
+            return &kernel;
     return nullptr;
 }
 
@@ -79,12 +80,12 @@ std::string key(std::string_view op, std::string_view variant, std::string_view 
 }
 
 /// The choice where no ISA is named, made once for every operation, variant and dtype.
-const std::unordered_map<std::string, const KernelRow *> &defaults() {
+const std::unordered_map<std::string, const Kernel *> &defaults() {
     static const auto &chosen = *new auto([] {
-        std::unordered_map<std::string, const KernelRow *> map;
+        std::unordered_map<std::string, const Kernel *> map;
         const auto add = [&map](const Isa &isa) {
-            for (const KernelRow &row : isa.rows)
-                map[key(row.op, row.variant.name, row.dtype)] = &row;
+            for (const Kernel &kernel : isa.kernels)
+                map[key(kernel.op, kernel.variant.name, kernel.dtype)] = &kernel;
         };
         for (const Isa &isa : all_isas())
             if (isa.available)
@@ -119,8 +120,8 @@ const std::string &environment_problem() {
     return problem;
 }
 
-const KernelRow *find_kernel(std::string_view op, std::string_view variant, std::string_view dtype,
-                             std::string_view isa) {
+const Kernel *find_kernel(std::string_view op, std::string_view variant, std::string_view dtype,
+                          std::string_view isa) {
     if (isa.empty()) {
         const auto found = defaults().find(key(op, variant, dtype));
         return found == defaults().end() ? nullptr : found->second;
@@ -134,18 +135,18 @@ const KernelRow *find_kernel(std::string_view op, std::string_view variant, std:
 std::vector<std::string> variants_of(std::string_view op) {
     std::vector<std::string> names;
     for (const Isa &isa : all_isas())
-        for (const KernelRow &row : isa.rows)
-            if (row.op == op && std::ranges::find(names, row.variant.name) == names.end())
-                names.emplace_back(row.variant.name);
+        for (const Kernel &kernel : isa.kernels)
+            if (kernel.op == op && std::ranges::find(names, kernel.variant.name) == names.end())
+                names.emplace_back(kernel.variant.name);
     return names;
 }
 
-const KernelRow &choose_kernel(std::string_view op, std::string_view variant,
-                               std::string_view dtype, std::string_view isa) {
+const Kernel &choose_kernel(std::string_view op, std::string_view variant, std::string_view dtype,
+                            std::string_view isa) {
     if (!environment_problem().empty())
         throw std::invalid_argument(environment_problem());
-    if (const KernelRow *row = find_kernel(op, variant, dtype, isa))
-        return *row;
+    if (const Kernel *kernel = find_kernel(op, variant, dtype, isa))
+        return *kernel;
     const std::string operation(op), name(variant);
     const std::vector<std::string> variants = variants_of(op);
     if (std::ranges::find(variants, name) == variants.end())

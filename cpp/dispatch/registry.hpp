@@ -11,7 +11,7 @@ namespace fastsoftmax {
 struct Isa {
     const char *name;
     bool available; // whether this CPU runs it
-    std::span<const KernelRow> rows;
+    std::span<const Kernel> kernels;
 };
 
 /// Every compiled ISA, worst first.
@@ -19,22 +19,17 @@ std::span<const Isa> all_isas();
 
 /// The kernel for an operation: of `isa` when one is named, else of FASTSOFTMAX_ISA when that has
 /// the operation, else of the best ISA that runs here. nullptr when there is none.
-const KernelRow *find_kernel(std::string_view op, std::string_view variant, std::string_view dtype,
-                             std::string_view isa = {});
+const Kernel *find_kernel(std::string_view op, std::string_view variant, std::string_view dtype,
+                          std::string_view isa = {});
 
 /// The same; throws std::invalid_argument with what there is to choose from.
-const KernelRow &choose_kernel(std::string_view op, std::string_view variant,
-                               std::string_view dtype, std::string_view isa = {});
+const Kernel &choose_kernel(std::string_view op, std::string_view variant, std::string_view dtype,
+                            std::string_view isa = {});
 
 /// Names of the variants that have the operation, in table order.
 std::vector<std::string> variants_of(std::string_view op);
 
 /// What is wrong with FASTSOFTMAX_ISA, or an empty string. The variable is read once.
 const std::string &environment_problem();
-
-/// Calls a kernel. The arguments' type says which operation it must be.
-template <class Arguments> void call(const KernelRow &row, const Arguments &arguments) {
-    row.invoke(&arguments);
-}
 
 } // namespace fastsoftmax

@@ -106,7 +106,7 @@ enum class MaskKind { none, keep, add };       ///< bytes that are 0 or not; val
 
 /// z = scale * x [+ mask], -inf where masked out: element i of row o (or the other way round, where
 /// columns are wanted). Strides of x and mask in bytes, and neither need be aligned.
-template <class T> struct PrepareArguments {
+template <class T> struct PrologueArguments {
     const void *x;
     Format format;
     std::ptrdiff_t x_outer, x_inner;
@@ -120,7 +120,7 @@ template <class T> struct PrepareArguments {
 };
 
 /// y = factor * z in the format of y.
-template <class T> struct FinishArguments {
+template <class T> struct EpilogueArguments {
     const T *z;
     std::ptrdiff_t z_outer;
     void *y;
@@ -146,12 +146,14 @@ struct Int8Arguments {
 /// y = HCCS of x with one head's parameters: see common/hccs.hpp for what they must satisfy.
 struct HccsArguments : Int8Arguments {
     static constexpr const char *op = "hccs";
+    using scalar = std::int8_t;
     std::int32_t B, S, Dmax;
 };
 
 /// y = softmax of scale * x by the table whose factors are A and B: see common/int8_exp_table.hpp.
 struct ByteTableArguments : Int8Arguments {
     static constexpr const char *op = "int8";
+    using scalar = std::int8_t;
     std::int16_t A[16], B[16];
 };
 

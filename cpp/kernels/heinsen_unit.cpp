@@ -18,17 +18,17 @@ constexpr KernelTable state_table{nullptr, 0};
 #else
 namespace {
 
-#define FS_WITH_STATE(operation, variant, vector) plain_row_of<operation, variant, vector>(),
+#define FS_WITH_STATE(operation, variant, vector) make_plain_kernel<operation, variant, vector>(),
 #define FS_ROW(operation, variant, vector)
 #define FS_STEPWISE(operation, variant, vector)
 #define FS_INT8(operation, variant, vector)
-constexpr KernelRow rows[] = {
+constexpr Kernel kernels[] = {
 #include "kernels/kernels.def"
 };
 
 } // namespace
 
-constexpr KernelTable state_table{rows, sizeof(rows) / sizeof(rows[0])};
+constexpr KernelTable state_table{kernels, sizeof(kernels) / sizeof(kernels[0])};
 #endif
 
 } // namespace fastsoftmax::FS_ISA

@@ -31,43 +31,32 @@ namespace {
 static_assert(Vector<F32> && Vector<F64> && Adapts<F32> && Adapts<F64> && Converts<F32>);
 static_assert(Int8Vector<I8>);
 
-template <class Kernel> void invoke_columns(const void *arguments) {
-    const FlushDenormals mode;
-    Kernel::columns(
-        *static_cast<const ColumnsArguments<typename Kernel::Arguments::scalar> *>(arguments));
-}
-
-template <class Kernel> void invoke_long_step(const void *arguments) {
-    const FlushDenormals mode;
-    Kernel::long_step(
-        *static_cast<const LongRowArguments<typename Kernel::Arguments::scalar> *>(arguments));
-}
+template <class V> using T = typename V::scalar;
 
 template <class V>
-[[maybe_unused]] constexpr Conversions conversions_of{invoke<Prepare<V>>, invoke<Finish<V>>};
+[[maybe_unused]] constexpr Conversions conversions_of{
+    erased<PrologueArguments<T<V>>, Prologue<V>::run>,
+    erased<EpilogueArguments<T<V>>, Epilogue<V>::run>};
 
-template <class Kernel>
-concept HasColumns =
-    requires(const ColumnsArguments<typename Kernel::Arguments::scalar> &a) { Kernel::columns(a); };
-template <class Kernel>
-concept HasLongSteps = requires(const LongRowArguments<typename Kernel::Arguments::scalar> &a) {
-    Kernel::long_step(a);
-};
+template <class Implementation, class V>
+concept HasColumns = requires(const ColumnsArguments<T<V>> &a) { Implementation::columns(a); };
+template <class Implementation, class V>
+concept HasLongSteps = requires(const LongRowArguments<T<V>> &a) { Implementation::long_step(a); };
 
 template <template <class, class> class Operation, class Variant, class V>
-constexpr KernelRow row_of() {
-    using Kernel = Operation<Variant, V>;
-    KernelRow row = plain_row_of<Operation, Variant, V>();
+constexpr Kernel make_kernel() {
+    using Implementation = Operation<Variant, V>;
+    Kernel kernel = make_plain_kernel<Operation, Variant, V>();
     if constexpr (Vector<V>)
-        row.conversions = &conversions_of<V>;
-    if constexpr (HasColumns<Kernel>)
-        row.columns = invoke_columns<Kernel>;
-    if constexpr (HasLongSteps<Kernel>)
-        row.long_step = invoke_long_step<Kernel>;
-    return row;
+        kernel.conversions = &conversions_of<V>;
+    if constexpr (HasColumns<Implementation, V>)
+        kernel.columns = erased<ColumnsArguments<T<V>>, Implementation::columns>;
+    if constexpr (HasLongSteps<Implementation, V>)
+        kernel.long_step = erased<LongRowArguments<T<V>>, Implementation::long_step>;
+    return kernel;
 }
 
-#define FS_INT8(operation, variant, vector) row_of<operation, variant, vector>(),
+#define FS_INT8(operation, variant, vector) make_kernel<operation, variant, vector>(),
 #ifdef FS_INT8_KERNELS_ONLY
 #define FS_ROW(operation, variant, vector)
 #else
@@ -79,20 +68,20 @@ constexpr KernelRow row_of() {
 #define FS_STEPWISE(operation, variant, vector)
 #endif
 #define FS_WITH_STATE(operation, variant, vector) // heinsen_unit.cpp
-constexpr KernelRow rows[] = {
+constexpr Kernel kernels[] = {
 #include "kernels/kernels.def"
 };
 
-// row_of() would pass over a member that it can't reach, and threads would share no rows
+// make_kernel() would pass over a member that it can't reach, and threads would share no rows
 template <template <class, class> class Operation, class V>
 concept ExactIsShared =
-    HasColumns<Operation<variant::exact, V>> && HasLongSteps<Operation<variant::exact, V>>;
+    HasColumns<Operation<variant::exact, V>, V> && HasLongSteps<Operation<variant::exact, V>, V>;
 static_assert(ExactIsShared<Online, F32> && ExactIsShared<Online, F64>);
 static_assert(ExactIsShared<LogSoftmax, F32> && ExactIsShared<Normalizer, F32>);
 
 } // namespace
 
 extern const KernelTable table;
-constexpr KernelTable table{rows, sizeof(rows) / sizeof(rows[0])};
+constexpr KernelTable table{kernels, sizeof(kernels) / sizeof(kernels[0])};
 
 } // namespace fastsoftmax::FS_ISA

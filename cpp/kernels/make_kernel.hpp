@@ -1,5 +1,5 @@
-// How a unit that is compiled once per ISA makes rows of the table from kernels. FS_ISA is its
-// namespace; the vector header comes first.
+// How a unit that is compiled once per ISA makes entries of the table. FS_ISA is its namespace; the
+// vector header comes first.
 #pragma once
 #include "common/weights/variants.hpp"
 #include "kernels/arguments.hpp"
@@ -11,42 +11,42 @@
 namespace fastsoftmax::FS_ISA {
 namespace {
 
-template <class Kernel> void invoke(const void *arguments) {
+/// `function` on its arguments, whose type the table forgets, with denormals off.
+template <class Arguments, void (*function)(const Arguments &)>
+constexpr ErasedFunction erased{[](const void *arguments) {
     const FlushDenormals mode;
-    Kernel::run(*static_cast<const typename Kernel::Arguments *>(arguments));
-}
+    function(*static_cast<const Arguments *>(arguments));
+}};
 
-/// A row without conversions and other forms.
+/// An entry without conversions and other forms.
 template <template <class, class> class Operation, class Variant, class V>
-constexpr KernelRow plain_row_of() {
-    using Kernel = Operation<Variant, V>;
+constexpr Kernel make_plain_kernel() {
+    using Implementation = Operation<Variant, V>;
+    using Arguments = typename Implementation::Arguments;
     constexpr VariantInfo info = Variant::info();
-    KernelRow row{Kernel::Arguments::op,
-                  FS_STRING(FS_ISA),
-                  dtype_name<typename V::scalar>,
-                  V::lanes,
-                  info,
-                  info.bound,
-                  info.bound_kind,
-                  invoke<Kernel>,
-                  nullptr,
-                  nullptr,
-                  nullptr};
+    Kernel kernel{.op = Arguments::op,
+                  .isa = FS_STRING(FS_ISA),
+                  .dtype = dtype_name<typename Arguments::scalar>,
+                  .lanes = V::lanes,
+                  .variant = info,
+                  .bound = info.bound,
+                  .bound_kind = info.bound_kind,
+                  .run = erased<Arguments, Implementation::run>};
     // what differs by ISA and dtype
     if constexpr (requires { typename Variant::template Weight<V, false>; }) {
         using Weight = typename Variant::template Weight<V, false>;
-        row.variant.domain = Weight::domain();
+        kernel.variant.domain = Weight::domain();
         if constexpr (requires { Weight::operations(); }) {
-            row.variant.operations = Weight::operations();
+            kernel.variant.operations = Weight::operations();
             if (Weight::method())
-                row.variant.source = Weight::method();
+                kernel.variant.source = Weight::method();
         }
     }
     if constexpr (std::same_as<Variant, variant::exact>) {
-        row.bound = Kernel::exact_bound;
-        row.bound_kind = Kernel::exact_bound_kind;
+        kernel.bound = Implementation::exact_bound;
+        kernel.bound_kind = Implementation::exact_bound_kind;
     }
-    return row;
+    return kernel;
 }
 
 } // namespace

@@ -15,13 +15,13 @@
 
 namespace {
 
-using check::KernelRow;
+using check::Kernel;
 using check::Report;
 
 /// What is done with the rows of one operation: on every case of data, or once.
 template <class T> struct Operation {
-    void (*on_case)(check::Context<T> &, const KernelRow &, Report &) = nullptr;
-    void (*once)(const KernelRow &, Report &) = nullptr;
+    void (*on_case)(check::Context<T> &, const Kernel &, Report &) = nullptr;
+    void (*once)(const Kernel &, Report &) = nullptr;
 };
 
 template <class T> Operation<T> operation_of(const std::string &op) {
@@ -47,13 +47,13 @@ template <class T> Operation<T> operation_of(const std::string &op) {
 template <class F> void each_row(const char *dtype, const F &f) {
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
         if (isa.available)
-            for (const KernelRow &row : isa.rows)
+            for (const Kernel &row : isa.kernels)
                 if (std::string(row.dtype) == dtype)
                     f(row);
 }
 
 template <class T> void check_once(const char *dtype, Report &report) {
-    each_row(dtype, [&](const KernelRow &row) {
+    each_row(dtype, [&](const Kernel &row) {
         const Operation<T> operation = operation_of<T>(row.op);
         if (operation.once)
             operation.once(row, report);
@@ -66,7 +66,7 @@ template <class T>
 void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Report &report) {
     for (const check::Case<T> &data : cases) {
         check::Context<T> context(data);
-        each_row(dtype, [&](const KernelRow &row) {
+        each_row(dtype, [&](const Kernel &row) {
             if (const auto on_case = operation_of<T>(row.op).on_case)
                 on_case(context, row, report);
             check::check_columns(context, row, report);
@@ -121,9 +121,9 @@ int main(int count, char **arguments) {
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas()) {
         const std::size_t run = report.rows_run(isa);
         isas_run += run > 0;
-        if (isa.available && run != isa.rows.size())
+        if (isa.available && run != isa.kernels.size())
             report.fail(std::string(isa.name) + ": only " + std::to_string(run) + " of " +
-                        std::to_string(isa.rows.size()) + " rows were run");
+                        std::to_string(isa.kernels.size()) + " rows were run");
         std::erase_if(required, [&](const std::string &name) { return name == isa.name && run; });
     }
     for (const std::string &name : required)

@@ -31,7 +31,7 @@
 
 namespace {
 
-using fastsoftmax::KernelRow;
+using fastsoftmax::Kernel;
 
 constexpr std::uint32_t sign = 0x80000000u;
 constexpr std::uint32_t last = std::bit_cast<std::uint32_t>(-104.0f) - sign;
@@ -95,7 +95,7 @@ struct Worst {
 
 /// Runs one kernel over a block and adds what is found to `worst`. The loops count, since compilers
 /// turn that into vector code; where there is something to count, the block is looked at closely.
-void sweep_block(const KernelRow &row, const Block &block, Worst &worst) {
+void sweep_block(const Kernel &row, const Block &block, Worst &worst) {
     float h[Block::count];
     fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{block.d, h, Block::count});
     worst.points += block_size;
@@ -134,7 +134,7 @@ void sweep_block(const KernelRow &row, const Block &block, Worst &worst) {
 }
 
 /// Where h changes far more than e^d does between two sampled floats: halved down to one block.
-void find_jumps(const KernelRow &row, std::uint32_t from, std::uint32_t to,
+void find_jumps(const Kernel &row, std::uint32_t from, std::uint32_t to,
                 std::set<std::uint32_t> &blocks) {
     const auto h = [&row](std::uint32_t i) {
         const float d = float_at(i);
@@ -160,8 +160,7 @@ struct Sample {
 
 /// Numbers of the blocks to look at, shuffled: the largest errors come early, and few blocks after
 /// them have to be looked at closely.
-std::vector<std::uint32_t> choose_blocks(const std::vector<const KernelRow *> &rows,
-                                         Sample sample) {
+std::vector<std::uint32_t> choose_blocks(const std::vector<const Kernel *> &rows, Sample sample) {
     const std::uint32_t all = last / block_size + 1, stride = sample.stride;
     std::set<std::uint32_t> chosen, close;
     for (std::uint32_t block = sample.first; block < all; block += stride)
@@ -169,7 +168,7 @@ std::vector<std::uint32_t> choose_blocks(const std::vector<const KernelRow *> &r
     std::vector<double> places{0, -104};
     for (int power = -126; power <= 6; ++power)
         places.push_back(-std::ldexp(1, power));
-    for (const KernelRow *row : rows) {
+    for (const Kernel *row : rows) {
         places.push_back(row->variant.domain);
         for (std::uint32_t block = 0; stride > 1 && block + stride < all; block += stride)
             find_jumps(*row, block * block_size, (block + stride) * block_size, close);
@@ -184,7 +183,7 @@ std::vector<std::uint32_t> choose_blocks(const std::vector<const KernelRow *> &r
     return order;
 }
 
-std::vector<Worst> sweep(const std::vector<const KernelRow *> &rows,
+std::vector<Worst> sweep(const std::vector<const Kernel *> &rows,
                          const std::vector<std::uint32_t> &blocks, unsigned threads) {
     std::vector<Worst> total(rows.size());
     std::mutex mutex;
@@ -213,7 +212,7 @@ std::vector<Worst> sweep(const std::vector<const KernelRow *> &rows,
 }
 
 /// Prints what was found of one kernel; returns the number of broken claims.
-int judge(const KernelRow &row, const Worst &w) {
+int judge(const Kernel &row, const Worst &w) {
     const bool exact = std::string_view(row.variant.name) == "exact";
     std::printf("%-26s |h - e^d| %.4e at %-14.9g bound %.4e",
                 (std::string("weight/") + row.variant.name + "/" + row.isa).c_str(), w.error,
@@ -265,10 +264,10 @@ int main(int count, char **arguments) {
             return 2;
         }
     }
-    std::vector<const KernelRow *> rows;
+    std::vector<const Kernel *> rows;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
         if (isa.available)
-            for (const KernelRow &row : isa.rows)
+            for (const Kernel &row : isa.kernels)
                 if (std::string(row.op) == "weight" && std::string(row.dtype) == "float32")
                     rows.push_back(&row);
     const auto start = std::chrono::steady_clock::now();

@@ -35,8 +35,8 @@ inline std::size_t count_rows(std::span<const std::size_t> shape, std::size_t ax
     return rows;
 }
 
-/// The arrays that are walked over together.
-enum Operand { logits, results, masks, sinks, operands };
+/// The arrays that are walked over together. int8 rows have parameters where others have a sink.
+enum Operand { logits, results, masks, sinks, operands, parameters = sinks };
 using Offsets = std::array<std::ptrdiff_t, operands>; ///< one for each, in bytes
 
 /// Walks the operands over all dimensions but the axis. One of them is left to the caller: `rows`
@@ -71,6 +71,13 @@ class OuterLoop {
         std::rotate(nearest, nearest + 1, loops_.end());
     }
 
+    /// Makes each row a group of its own where rows differ in an operand.
+    void part_where_differs(Operand k) {
+        if (stride(k) != 0)
+            loops_.push_back({1, {}});
+    }
+
+    /// Rows of a group.
     std::size_t rows() const { return loops_.empty() ? 1 : loops_.back().extent; }
     std::ptrdiff_t stride(Operand k) const { return loops_.empty() ? 0 : loops_.back().strides[k]; }
     bool multiple_of(Operand k, std::ptrdiff_t size) const {
@@ -78,20 +85,34 @@ class OuterLoop {
                                    [=](const Dimension &d) { return d.strides[k] % size == 0; });
     }
 
-    /// Calls f(offsets, number of the first row) for all other dimensions, the last fastest.
-    template <class F> void each(const F &f) const {
-        std::vector<std::size_t> index(loops_.size(), 0);
-        for (std::size_t first = 0;; first += rows()) {
-            Offsets offsets{};
-            for (std::size_t i = 0; i + 1 < loops_.size(); ++i)
+    /// Where row r of the group at these offsets is.
+    Offsets row(Offsets at, std::size_t r) const {
+        for (std::size_t k = 0; k < operands; ++k)
+            at[k] += static_cast<std::ptrdiff_t>(r) * stride(static_cast<Operand>(k));
+        return at;
+    }
+
+    /// Calls f(offsets of the first row, its number, how many rows) for each group of the rows
+    /// begin .. end, in C order of the dimensions.
+    template <class F> void each(std::size_t begin, std::size_t end, const F &f) const {
+        const std::size_t group = rows(), outer = loops_.empty() ? 0 : loops_.size() - 1;
+        std::vector<std::size_t> index(outer);
+        std::size_t number = begin / group, skip = begin % group;
+        for (std::size_t i = outer; i-- > 0; number /= loops_[i].extent)
+            index[i] = number % loops_[i].extent;
+        for (std::size_t first = begin; first < end; skip = 0) {
+            Offsets at{};
+            for (std::size_t i = 0; i < outer; ++i)
                 for (std::size_t k = 0; k < operands; ++k)
-                    offsets[k] += static_cast<std::ptrdiff_t>(index[i]) * loops_[i].strides[k];
-            f(offsets, first);
-            std::size_t d = loops_.empty() ? 0 : loops_.size() - 1;
-            while (d > 0 && ++index[d - 1] == loops_[d - 1].extent)
-                index[--d] = 0;
-            if (d == 0)
-                return;
+                    at[k] += static_cast<std::ptrdiff_t>(index[i]) * loops_[i].strides[k];
+            const std::size_t count = std::min(group - skip, end - first);
+            f(row(at, skip), first, count);
+            first += count;
+            for (std::size_t i = outer; i-- > 0;) {
+                if (++index[i] < loops_[i].extent)
+                    break;
+                index[i] = 0;
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 // An operation on the rows of arrays of any layout, without the types of their elements: what
-// each_block.hpp splits into blocks.
+// run_job.hpp splits into blocks.
 #pragma once
 #include "api/jobs/lie_apart.hpp"
 #include "api/jobs/outer_loop.hpp"

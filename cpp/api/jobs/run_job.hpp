@@ -4,23 +4,19 @@
 #include "api/jobs/layout.hpp"
 #include "api/jobs/prepared_row.hpp"
 #include "api/jobs/shared_rows.hpp"
-#include "dispatch/registry.hpp"
+#include "dispatch/kernel_for.hpp"
 #include "dispatch/thread_pool.hpp"
 
 #include <cstring>
 
 namespace fastsoftmax {
 
-/// The split that suits a kernel and a job of so many elements; throws where threads, or the
-/// environment's, can't be.
-Split split_for(const KernelRow &kernel, const Options &options, std::size_t elements);
-
 template <class T, class Operation>
 concept SharesRows = requires(const Operation &operation, T *row, std::size_t n) {
     operation.long_row(row, row, n, n);
 };
 
-/// One thread's share of a job. Operation calls the kernel:
+/// One thread's share of a job. Operation has the kernel, as a KernelFor, and calls it:
 ///   rows(x, x_stride, y, y_stride, rows, n, number of the first row), strides in elements;
 ///   columns(arguments, number of the first row) likewise;
 ///   nothing: what a row gets where its mask has left nothing;
@@ -29,29 +25,22 @@ concept SharesRows = requires(const Operation &operation, T *row, std::size_t n)
 ///   from_logits there: whether results are made of the logits, not of the weights.
 template <class T, class Operation> class BlockWalk {
   public:
-    BlockWalk(const RowsJob<T> &job, const Layout &layout, const KernelRow &kernel,
-              const Operation &operation)
-        : job_(job), layout_(layout), kernel_(kernel), operation_(operation),
-          scratch_(layout.scratch_size), block_(by_blocks() ? long_row_block<T> : 0) {}
+    BlockWalk(const RowsJob<T> &job, const Layout &layout, const Operation &operation)
+        : job_(job), layout_(layout), operation_(operation), scratch_(layout.scratch_size),
+          block_(by_blocks() ? long_row_block<T> : 0) {}
 
     /// Rows begin .. end, by their number.
     void run(std::size_t begin, std::size_t end) const {
-        const std::size_t group = job_.outer.rows();
-        job_.outer.each([&](const Offsets &offsets, std::size_t first) {
-            if (first >= end || first + group <= begin)
-                return;
-            const std::size_t last = std::min(group, end - first);
-            for (std::size_t r = begin > first ? begin - first : 0; r < last; r += layout_.block)
-                block(offsets, r, std::min(layout_.block, last - r), first + r);
+        job_.outer.each(begin, end, [&](const Offsets &at, std::size_t first, std::size_t rows) {
+            for (std::size_t r = 0; r < rows; r += layout_.block)
+                block(job_.outer.row(at, r), std::min(layout_.block, rows - r), first + r);
         });
     }
 
   private:
     static constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(T));
 
-    void block(Offsets at, std::size_t r, std::size_t rows, std::size_t number) const {
-        for (std::size_t k = 0; k < operands; ++k)
-            at[k] += static_cast<std::ptrdiff_t>(r) * job_.outer.stride(static_cast<Operand>(k));
+    void block(const Offsets &at, std::size_t rows, std::size_t number) const {
         const void *x = static_cast<const char *>(job_.x) + at[logits];
         void *y = job_.y ? static_cast<char *>(job_.y) + at[results] : nullptr;
         const std::ptrdiff_t x_row = job_.outer.stride(logits), y_row = job_.outer.stride(results);
@@ -102,7 +91,8 @@ template <class T, class Operation> class BlockWalk {
     /// Whether prepared rows may go block by block: long ones.
     bool by_blocks() const {
         return SharesRows<T, Operation> && layout_.way == Way::prepared_rows &&
-               layout_.block == 1 && kernel_.long_step && !job_.sink && is_long_row<T>(job_.n);
+               layout_.block == 1 && operation_.kernel.has_long_steps() && !job_.sink &&
+               is_long_row<T>(job_.n);
     }
     /// False if the row must be taken as a whole; x is as it was then.
     bool prepared_row(const Offsets &at, const void *x, void *y, T *z, std::size_t number) const {
@@ -111,16 +101,16 @@ template <class T, class Operation> class BlockWalk {
             const bool wait = !Operation::from_logits && (in_y || job_.n <= most_waiting<T>);
             if (wait && in_y && x == y)
                 return false;
-            return PreparedRow<T, Operation>(job_, kernel_, operation_,
-                                             static_cast<const char *>(x), mask(at),
-                                             static_cast<char *>(y), wait ? z : block_.data(), wait)
+            return PreparedRow<T, Operation>(job_, operation_, static_cast<const char *>(x),
+                                             mask(at), static_cast<char *>(y),
+                                             wait ? z : block_.data(), wait)
                 .run(number);
         }
         return false;
     }
 
-    void prepare(const PrepareArguments<T> &a) const { kernel_.conversions->prepare(&a); }
-    void finish(const FinishArguments<T> &a) const { kernel_.conversions->finish(&a); }
+    void prepare(const PrologueArguments<T> &a) const { operation_.kernel.prologue(a); }
+    void finish(const EpilogueArguments<T> &a) const { operation_.kernel.epilogue(a); }
 
     const char *mask(const Offsets &at) const {
         return job_.mask ? static_cast<const char *>(job_.mask) + at[masks] : nullptr;
@@ -168,30 +158,28 @@ template <class T, class Operation> class BlockWalk {
 
     const RowsJob<T> &job_;
     const Layout &layout_;
-    const KernelRow &kernel_;
     const Operation &operation_;
     Scratch<T> scratch_, block_;
 };
 
 template <class T, class Operation>
-void each_block(const RowsJob<T> &job, const KernelRow &kernel, const Split &split,
-                const Operation &operation) {
+void run_job(const RowsJob<T> &job, const Split &split, const Operation &operation) {
     if (job.rows == 0)
         return;
-    const Layout layout = layout_of(job, kernel.columns != nullptr);
+    const Layout layout = layout_of(job, operation.has_columns());
     const int threads = split.of(job.rows, job.n);
     if (threads == 1)
-        return BlockWalk<T, Operation>(job, layout, kernel, operation).run(0, job.rows);
+        return BlockWalk<T, Operation>(job, layout, operation).run(0, job.rows);
     if constexpr (SharesRows<T, Operation>) {
-        if (layout.way == Way::rows && kernel.long_step && is_long_row<T>(job.n) &&
+        if (layout.way == Way::rows && operation.kernel.has_long_steps() && is_long_row<T>(job.n) &&
             split.shares(job.rows, job.n))
-            return share_rows(job, kernel, split.of_row(job.n), operation);
+            return share_rows(job, split.of_row(job.n), operation);
     }
     const std::size_t unit = inseparable_rows(job, layout), units = job.rows / unit;
     const std::size_t parts = split.parts(threads, units, unit * job.n * sizeof(T));
     run_parts(static_cast<int>(parts), threads, [&](int part) {
         const auto [begin, end] = share_of(units, parts, static_cast<std::size_t>(part));
-        BlockWalk<T, Operation>(job, layout, kernel, operation).run(begin * unit, end * unit);
+        BlockWalk<T, Operation>(job, layout, operation).run(begin * unit, end * unit);
     });
 }
 

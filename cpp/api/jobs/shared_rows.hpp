@@ -8,7 +8,7 @@
 #pragma once
 #include "api/jobs/rows_job.hpp"
 #include "api/jobs/split.hpp"
-#include "dispatch/registry.hpp"
+#include "dispatch/kernel_for.hpp"
 #include "dispatch/thread_pool.hpp"
 #include "kernels/rows/shared_row.hpp"
 
@@ -17,9 +17,11 @@
 
 namespace fastsoftmax {
 
-template <class T> class SharedRow {
+template <class Arguments> class SharedRow {
+    using T = typename Arguments::scalar;
+
   public:
-    SharedRow(const KernelRow &kernel, int threads, std::size_t n)
+    SharedRow(KernelFor<Arguments> kernel, int threads, std::size_t n)
         : kernel_(kernel), threads_(threads), count_(count_blocks<T>(n)),
           blocks_(std::make_unique_for_overwrite<BlockState<T>[]>(count_)) {}
 
@@ -43,7 +45,7 @@ template <class T> class SharedRow {
   private:
     void alone(LongRowArguments<T> a, LongRowStep step) const {
         a.step = step;
-        kernel_.long_step(&a);
+        kernel_.long_step(a);
     }
     void shared(const LongRowArguments<T> &row, LongRowStep step) const {
         const std::size_t parts = std::min<std::size_t>(count_, static_cast<std::size_t>(threads_));
@@ -51,11 +53,11 @@ template <class T> class SharedRow {
             LongRowArguments<T> a = row;
             a.step = step;
             std::tie(a.begin, a.end) = share_of(count_, parts, static_cast<std::size_t>(part));
-            kernel_.long_step(&a);
+            kernel_.long_step(a);
         });
     }
 
-    const KernelRow &kernel_;
+    const KernelFor<Arguments> kernel_;
     const int threads_;
     const std::size_t count_;
     const std::unique_ptr<BlockState<T>[]> blocks_;
@@ -64,18 +66,15 @@ template <class T> class SharedRow {
 /// All rows of a job, one after another. The operation's long_row(x, y, n, number of the row) gives
 /// the arguments without blocks.
 template <class T, class Operation>
-void share_rows(const RowsJob<T> &job, const KernelRow &kernel, int threads,
-                const Operation &operation) {
-    const SharedRow<T> shared(kernel, threads, job.n);
-    job.outer.each([&](const Offsets &offsets, std::size_t first) {
-        for (std::size_t r = 0; r < job.outer.rows(); ++r) {
-            const auto at = [&](Operand k) {
-                return offsets[k] + static_cast<std::ptrdiff_t>(r) * job.outer.stride(k);
-            };
+void share_rows(const RowsJob<T> &job, int threads, const Operation &operation) {
+    const SharedRow shared(operation.kernel, threads, job.n);
+    job.outer.each(0, job.rows, [&](const Offsets &offsets, std::size_t first, std::size_t rows) {
+        for (std::size_t r = 0; r < rows; ++r) {
+            const Offsets at = job.outer.row(offsets, r);
             const auto *x =
-                reinterpret_cast<const T *>(static_cast<const char *>(job.x) + at(logits));
+                reinterpret_cast<const T *>(static_cast<const char *>(job.x) + at[logits]);
             auto *y =
-                job.y ? reinterpret_cast<T *>(static_cast<char *>(job.y) + at(results)) : nullptr;
+                job.y ? reinterpret_cast<T *>(static_cast<char *>(job.y) + at[results]) : nullptr;
             if (!shared.run(operation.long_row(x, y, job.n, first + r)))
                 operation.rows(x, 0, y, 0, 1, job.n, first + r);
         }

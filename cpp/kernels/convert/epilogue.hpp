@@ -9,9 +9,9 @@
 
 namespace fastsoftmax {
 
-template <class V> struct Finish {
+template <class V> struct Epilogue {
     using T = typename V::scalar;
-    using Arguments = FinishArguments<T>;
+    using Arguments = EpilogueArguments<T>;
 
     static void run(const Arguments &a) {
         if constexpr (Converts<V>) {

@@ -46,9 +46,9 @@ template <class V> FS_INLINE V scaled_and_added(V x, typename V::scalar scale, V
     }
 }
 
-template <class V> struct Prepare {
+template <class V> struct Prologue {
     using T = typename V::scalar;
-    using Arguments = PrepareArguments<T>;
+    using Arguments = PrologueArguments<T>;
 
     static void run(const Arguments &a) {
         if constexpr (Converts<V>) {

@@ -1,6 +1,6 @@
 // Single weights and single updates of the state, for the bench and the tests.
 #include "common/sizes.hpp"
-#include "dispatch/registry.hpp"
+#include "dispatch/kernel_for.hpp"
 #include "fastsoftmax/heinsen.hpp"
 #include "kernels/heinsen/arguments.hpp"
 #include "module.hpp"
@@ -41,8 +41,8 @@ void weight(const std::string &variant, const std::string &isa, nb::handle d, nb
         using T = decltype(zero);
         const WeightArguments<T> arguments{contiguous<const T>(from), contiguous<T>(to),
                                            from.elements()};
-        const auto &kernel = choose_kernel("weight", variant, dtype_name<T>, isa);
-        run(from.elements(), [&] { call(kernel, arguments); });
+        const auto kernel = kernel_for<WeightArguments<T>>(variant, isa);
+        run(from.elements(), [&] { kernel(arguments); });
     });
 }
 
@@ -57,8 +57,8 @@ void update(const std::string &variant, const std::string &isa, nb::handle m, nb
         const UpdateArguments<T> arguments{contiguous<const T>(ms), contiguous<const T>(ss),
                                            contiguous<const T>(xs), contiguous<T>(to),
                                            to.elements(),           repeats};
-        const auto &kernel = choose_kernel("update", variant, dtype_name<T>, isa);
-        run(times(to.elements(), repeats), [&] { call(kernel, arguments); });
+        const auto kernel = kernel_for<UpdateArguments<T>>(variant, isa);
+        run(times(to.elements(), repeats), [&] { kernel(arguments); });
     });
 }
 
@@ -75,13 +75,12 @@ void heinsen_tokens(const std::string &isa, nb::handle state, nb::handle q, nb::
         if (d_k == 0 || d_v == 0 || st.elements() != heinsen_size(d_k, d_v) ||
             qs.elements() / d_k != vs.elements() / d_v)
             throw std::invalid_argument("wants the state of one head, q, k, v and y of n tokens");
-        const auto &kernel = choose_kernel("heinsen", "exact", dtype_name<T>, isa);
+        const auto kernel = kernel_for<HeinsenArguments<T>>("exact", isa);
         std::vector<T> scratch(heinsen_scratch_size(d_k) + heinsen_line);
         for (std::size_t t = 0; t < qs.elements() / d_k; ++t)
-            call(kernel, HeinsenArguments<T>{weights, weights + heinsen_weights_size(d_k),
-                                             heinsen_aligned(scratch.data()),
-                                             contiguous<const T>(qs) + t * d_k, ka + t * d_k,
-                                             va + t * d_v, y + t * d_v, 1, d_k, d_v, 0, d_v});
+            kernel({weights, weights + heinsen_weights_size(d_k), heinsen_aligned(scratch.data()),
+                    contiguous<const T>(qs) + t * d_k, ka + t * d_k, va + t * d_v, y + t * d_v, 1,
+                    d_k, d_v, 0, d_v});
     });
 }
 

@@ -48,7 +48,7 @@ void add_table(nb::module_ &module) {
         return environment_problem().empty() ? threads_problem() : environment_problem();
     });
     module.def("default_isa", [](const std::string &op) {
-        const KernelRow *row = find_kernel(op, "exact", "float32");
+        const Kernel *row = find_kernel(op, "exact", "float32");
         if (const auto names = variants_of(op); !row && !names.empty())
             row = find_kernel(op, names.front(), "int8");
         return std::string(row ? row->isa : "");

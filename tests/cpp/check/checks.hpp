@@ -15,19 +15,18 @@ template <class T> class Context {
     explicit Context(const Case<T> &rows);
 
     /// Weight of every x - m of row r (0 for rows that are not ordinary).
-    const T *weights(const KernelRow &weight, std::size_t r);
+    const T *weights(const Kernel &weight, std::size_t r);
 
     const Case<T> &data;
     std::vector<RowTruth<T>> truth;
 
   private:
-    const KernelRow *cached_ = nullptr;
+    const Kernel *cached_ = nullptr;
     std::vector<T> d_, h_;
 };
 
 /// Calls a kernel and sees to it that the floating-point mode survives.
-template <class Arguments>
-void run(const KernelRow &row, const Arguments &arguments, Report &report) {
+template <class Arguments> void run(const Kernel &row, const Arguments &arguments, Report &report) {
     report.ran(row);
     const auto mode = float_mode();
     fastsoftmax::call(row, arguments);
@@ -35,32 +34,29 @@ void run(const KernelRow &row, const Arguments &arguments, Report &report) {
         report.fail(row, "any data", "the floating-point mode is not restored");
 }
 
-inline bool is_exact(const KernelRow &row) { return std::string_view(row.variant.name) == "exact"; }
+inline bool is_exact(const Kernel &row) { return std::string_view(row.variant.name) == "exact"; }
 
 /// Whether y has the probabilities, m and s the states and y the log probabilities of all rows.
 template <class T>
-void judge_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
-                         Report &report);
+void judge_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y, Report &report);
 template <class T>
-void judge_states(Context<T> &context, const KernelRow &row, const T *m, const T *s,
-                  Report &report);
+void judge_states(Context<T> &context, const Kernel &row, const T *m, const T *s, Report &report);
 template <class T>
-void judge_log_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
+void judge_log_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y,
                              Report &report);
 
-template <class T> void check_online(Context<T> &context, const KernelRow &row, Report &report);
-template <class T>
-void check_log_softmax(Context<T> &context, const KernelRow &row, Report &report);
-template <class T> void check_normalizer(Context<T> &context, const KernelRow &row, Report &report);
-template <class T> void check_topk(Context<T> &context, const KernelRow &row, Report &report);
+template <class T> void check_online(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_log_softmax(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_normalizer(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_topk(Context<T> &context, const Kernel &row, Report &report);
 /// The same operations with rows as columns of memory, if the kernel has that form.
-template <class T> void check_columns(Context<T> &context, const KernelRow &row, Report &report);
+template <class T> void check_columns(Context<T> &context, const Kernel &row, Report &report);
 /// And with threads sharing a row, if it is long and the kernel has that form.
-template <class T> void check_long_row(Context<T> &context, const KernelRow &row, Report &report);
-template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report);
-template <class T> void check_update(const KernelRow &row, Report &report);
-template <class T> void check_weight(const KernelRow &row, Report &report);
-template <class T> void check_heinsen(const KernelRow &row, Report &report);
+template <class T> void check_long_row(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_scan(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_update(const Kernel &row, Report &report);
+template <class T> void check_weight(const Kernel &row, Report &report);
+template <class T> void check_heinsen(const Kernel &row, Report &report);
 
 /// The int8 operations on so many random rows, and a few long ones, against the formulas.
 void check_int8(std::size_t rows, Report &report);

@@ -20,7 +20,7 @@ template <class T> struct Results {
 /// Runs the columns and gives those from `first` on back as rows.
 template <class T> class Columns {
   public:
-    Columns(const Case<T> &data, std::size_t columns, const KernelRow &row)
+    Columns(const Case<T> &data, std::size_t columns, const Kernel &row)
         : data_(data), step_(static_cast<std::ptrdiff_t>(columns) + 1), x_(data.n * (columns + 1)),
           z_(fastsoftmax::column_scratch<T>(data.n, columns, columns + 1)),
           y_(x_.size() + 1, canary), m_(columns + 1, canary), s_(m_) {
@@ -30,7 +30,7 @@ template <class T> class Columns {
         const fastsoftmax::ColumnsArguments<T> arguments{x_.data(), step_, z_.data(), step_,
                                                          y_.data(), step_, m_.data(), s_.data(),
                                                          columns,   data.n};
-        row.columns(&arguments);
+        fastsoftmax::KernelForms<T>(row).columns(arguments);
     }
     Results<T> from(std::size_t first) const {
         Results<T> found{data_, {}, {}};
@@ -62,7 +62,7 @@ template <class T> bool same_bits(const T *a, const T *b, std::size_t n) {
 
 } // namespace
 
-template <class T> void check_columns(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_columns(Context<T> &context, const Kernel &row, Report &report) {
     const Case<T> &data = context.data;
     if (!row.columns || data.rows == 0 || data.n > longest)
         return;
@@ -89,7 +89,7 @@ template <class T> void check_columns(Context<T> &context, const KernelRow &row,
     }
 }
 
-template void check_columns(Context<float> &, const KernelRow &, Report &);
-template void check_columns(Context<double> &, const KernelRow &, Report &);
+template void check_columns(Context<float> &, const Kernel &, Report &);
+template void check_columns(Context<double> &, const Kernel &, Report &);
 
 } // namespace check

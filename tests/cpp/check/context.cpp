@@ -8,7 +8,7 @@ template <class T> Context<T>::Context(const Case<T> &rows) : data(rows) {
         truth.push_back(truth_of(rows.row(r), rows.n));
 }
 
-template <class T> const T *Context<T>::weights(const KernelRow &weight, std::size_t r) {
+template <class T> const T *Context<T>::weights(const Kernel &weight, std::size_t r) {
     const std::size_t n = data.n;
     if (cached_ != &weight) {
         cached_ = &weight;

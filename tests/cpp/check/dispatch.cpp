@@ -13,7 +13,7 @@ namespace {
 void check_table(Report &report) {
     std::set<std::string> seen;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
-        for (const KernelRow &row : isa.rows) {
+        for (const Kernel &row : isa.kernels) {
             const auto &v = row.variant;
             if (!seen.insert(id_of(row)).second)
                 report.fail(row, "table", "occurs twice");
@@ -24,7 +24,7 @@ void check_table(Report &report) {
                 report.fail(row, "table", "claims no bound");
             if (!raw && v.tail != 0)
                 report.fail(row, "table", "leaves a weight below its domain");
-            if (row.lanes < 1 || !row.invoke || !(v.domain < 0) || !*v.source)
+            if (row.lanes < 1 || !row.run || !(v.domain < 0) || !*v.source)
                 report.fail(row, "table", "is incomplete");
         }
     if (fastsoftmax::kernels().size() != seen.size())

@@ -60,7 +60,7 @@ double error_of(const fastsoftmax::HeinsenArguments<T> &a, bool logs,
 }
 
 template <class T>
-double worst_of(const KernelRow &row, const Shape &shape, double spread, Report &report) {
+double worst_of(const Kernel &row, const Shape &shape, double spread, Report &report) {
     const bool logs = std::string(row.op) == fastsoftmax::HeinsenLogArguments<T>::op;
     std::mt19937 random(7);
     std::normal_distribution<double> normal;
@@ -106,7 +106,7 @@ double worst_of(const KernelRow &row, const Shape &shape, double spread, Report 
 
 } // namespace
 
-template <class T> void check_heinsen(const KernelRow &row, Report &report) {
+template <class T> void check_heinsen(const Kernel &row, Report &report) {
     for (const Shape &shape : shapes)
         for (const double spread : {1.0, 50.0}) {
             const double worst = worst_of<T>(row, shape, spread, report);
@@ -116,7 +116,7 @@ template <class T> void check_heinsen(const KernelRow &row, Report &report) {
         }
 }
 
-template void check_heinsen<float>(const KernelRow &, Report &);
-template void check_heinsen<double>(const KernelRow &, Report &);
+template void check_heinsen<float>(const Kernel &, Report &);
+template void check_heinsen<double>(const Kernel &, Report &);
 
 } // namespace check

@@ -101,7 +101,7 @@ ByteTableArguments table(Random &g) {
 }
 
 template <class Out, class Arguments>
-void compare(const Batch &b, const KernelRow &row, Arguments a,
+void compare(const Batch &b, const Kernel &row, Arguments a,
              const std::vector<std::vector<int>> &wanted, Report &report) {
     constexpr Out untouched = 113;
     const std::ptrdiff_t gap = 3, stride = static_cast<std::ptrdiff_t>(b.n) + gap;
@@ -126,7 +126,7 @@ void compare(const Batch &b, const KernelRow &row, Arguments a,
         }
 }
 
-using Rows = std::vector<const KernelRow *>;
+using Rows = std::vector<const Kernel *>;
 
 /// One operation and variant on every ISA, in one type of result.
 template <class Arguments, class F>
@@ -135,7 +135,7 @@ void check_variant(const Batch &b, const Rows &kernels, Arguments a, const F &fo
     std::vector<std::vector<int>> wanted;
     for (std::size_t r = 0; r < b.rows; ++r)
         wanted.push_back(formula(distances(b.row(r), b.mask_row(r), b.n), a));
-    for (const KernelRow *row : kernels)
+    for (const Kernel *row : kernels)
         if (a.bytes)
             compare<std::uint8_t>(b, *row, a, wanted, report);
         else
@@ -173,7 +173,7 @@ void check_batch(const Batch &b, Random &g, const std::map<std::string, Rows> &v
 void check_int8(std::size_t rows, Report &report) {
     std::map<std::string, Rows> variants;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
-        for (const KernelRow &row : isa.rows) {
+        for (const Kernel &row : isa.kernels) {
             if (!isa.available || std::string_view(row.dtype) != "int8")
                 continue;
             const std::string_view op = row.op;

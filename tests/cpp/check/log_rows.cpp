@@ -16,7 +16,7 @@ template <class T> double rounding(double d, double log_s) {
 }
 
 template <class T>
-std::string verdict(Context<T> &context, const KernelRow &row, std::size_t r, const T *y,
+std::string verdict(Context<T> &context, const Kernel &row, std::size_t r, const T *y,
                     Report &report) {
     const Case<T> &data = context.data;
     const RowTruth<T> &truth = context.truth[r];
@@ -52,7 +52,7 @@ std::string verdict(Context<T> &context, const KernelRow &row, std::size_t r, co
 } // namespace
 
 template <class T>
-void judge_log_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
+void judge_log_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y,
                              Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
@@ -68,8 +68,7 @@ void judge_log_probabilities(Context<T> &context, const KernelRow &row, const Ca
     }
 }
 
-template <class T>
-void check_log_softmax(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_log_softmax(Context<T> &context, const Kernel &row, Report &report) {
     if (!weight_row<T>(row))
         return report.fail(row, "table", "has no weight kernel beside it");
     const Case<T> &data = context.data;
@@ -81,11 +80,11 @@ void check_log_softmax(Context<T> &context, const KernelRow &row, Report &report
     judge_log_probabilities(context, row, out, report);
 }
 
-template void judge_log_probabilities(Context<float> &, const KernelRow &, const Case<float> &,
+template void judge_log_probabilities(Context<float> &, const Kernel &, const Case<float> &,
                                       Report &);
-template void judge_log_probabilities(Context<double> &, const KernelRow &, const Case<double> &,
+template void judge_log_probabilities(Context<double> &, const Kernel &, const Case<double> &,
                                       Report &);
-template void check_log_softmax(Context<float> &, const KernelRow &, Report &);
-template void check_log_softmax(Context<double> &, const KernelRow &, Report &);
+template void check_log_softmax(Context<float> &, const Kernel &, Report &);
+template void check_log_softmax(Context<double> &, const Kernel &, Report &);
 
 } // namespace check

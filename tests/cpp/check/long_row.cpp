@@ -14,32 +14,32 @@ using fastsoftmax::LongRowStep;
 
 /// Takes the blocks of a step as `threads` threads might, the last share first.
 template <class T>
-void shared(const KernelRow &row, LongRowArguments<T> a, LongRowStep step, std::size_t threads) {
+void shared(const Kernel &row, LongRowArguments<T> a, LongRowStep step, std::size_t threads) {
     const std::size_t blocks = fastsoftmax::count_blocks<T>(a.n);
     a.step = step;
     for (std::size_t i = threads; i-- > 0;) {
         a.begin = blocks * i / threads;
         a.end = blocks * (i + 1) / threads;
-        row.long_step(&a);
+        fastsoftmax::KernelForms<T>(row).long_step(a);
     }
 }
 
 /// False if the row is left to the kernel that takes it alone.
 template <class T>
-bool step_by_step(const KernelRow &row, LongRowArguments<T> a, std::size_t threads) {
+bool step_by_step(const Kernel &row, LongRowArguments<T> a, std::size_t threads) {
     std::vector<fastsoftmax::BlockState<T>> blocks(fastsoftmax::count_blocks<T>(a.n));
     fastsoftmax::RowTotal<T> total{};
     a.blocks = blocks.data(), a.total = &total;
     if (a.x == a.y) {
         shared(row, a, LongRowStep::maxima, threads);
         a.step = LongRowStep::look;
-        row.long_step(&a);
+        fastsoftmax::KernelForms<T>(row).long_step(a);
         if (!total.good)
             return false;
     }
     shared(row, a, LongRowStep::weights, threads);
     a.step = LongRowStep::merge;
-    row.long_step(&a);
+    fastsoftmax::KernelForms<T>(row).long_step(a);
     if (total.good && a.y)
         shared(row, a, LongRowStep::results, threads);
     return total.good;
@@ -47,7 +47,7 @@ bool step_by_step(const KernelRow &row, LongRowArguments<T> a, std::size_t threa
 
 template <class T> class LongRow {
   public:
-    LongRow(Context<T> &context, const KernelRow &row, std::size_t r, Report &report)
+    LongRow(Context<T> &context, const Kernel &row, std::size_t r, Report &report)
         : row_(row), data_(context.data), ordinary_(context.truth[r].ordinary()), r_(r),
           report_(report) {}
 
@@ -88,7 +88,7 @@ template <class T> class LongRow {
                          same ? "is no row to be shared" : std::string("gives other bits ") + how);
     }
 
-    const KernelRow &row_;
+    const Kernel &row_;
     const Case<T> &data_;
     const bool ordinary_;
     const std::size_t r_;
@@ -97,7 +97,7 @@ template <class T> class LongRow {
 
 } // namespace
 
-template <class T> void check_long_row(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_long_row(Context<T> &context, const Kernel &row, Report &report) {
     if (!row.long_step || !fastsoftmax::is_long_row<T>(context.data.n))
         return;
     for (std::size_t r = 0; r < context.data.rows; ++r) {
@@ -113,7 +113,7 @@ template <class T> void check_long_row(Context<T> &context, const KernelRow &row
     }
 }
 
-template void check_long_row(Context<float> &, const KernelRow &, Report &);
-template void check_long_row(Context<double> &, const KernelRow &, Report &);
+template void check_long_row(Context<float> &, const Kernel &, Report &);
+template void check_long_row(Context<double> &, const Kernel &, Report &);
 
 } // namespace check

@@ -2,7 +2,7 @@
 // double.
 #pragma once
 #include "check/cases.hpp"
-#include "dispatch/registry.hpp"
+#include "dispatch/kernel_for.hpp"
 
 #include <cmath>
 #include <map>
@@ -52,7 +52,7 @@ template <class T> RowTruth<T> truth_of(const T *x, std::size_t n) {
 }
 
 /// The `weight` kernel of the same ISA and variant: what `online` and the others must agree with.
-template <class T> const fastsoftmax::KernelRow *weight_row(const fastsoftmax::KernelRow &row) {
+template <class T> const fastsoftmax::Kernel *weight_row(const fastsoftmax::Kernel &row) {
     return fastsoftmax::find_kernel("weight", row.variant.name,
                                     sizeof(T) == 4 ? "float32" : "float64", row.isa);
 }

@@ -8,20 +8,20 @@ namespace {
 
 constexpr int texts_per_kernel = 3;
 
-std::string short_name(const KernelRow &row) {
+std::string short_name(const Kernel &row) {
     const std::string name = row.variant.name;
     return std::string_view(row.dtype) == "float64" ? name + "(f64)" : name;
 }
 
 } // namespace
 
-std::string id_of(const KernelRow &row) {
+std::string id_of(const Kernel &row) {
     return std::string(row.op) + "/" + row.variant.name + "/" + row.isa + " " + row.dtype;
 }
 
-void Report::ran(const KernelRow &row) { ++entries_[&row].calls; }
+void Report::ran(const Kernel &row) { ++entries_[&row].calls; }
 
-void Report::error(const KernelRow &row, const char *what, double error) {
+void Report::error(const Kernel &row, const char *what, double error) {
     double &worst = entries_[&row].worst[what];
     worst = std::max(worst, error);
 }
@@ -31,7 +31,7 @@ void Report::fail(const std::string &text) {
     texts_.push_back(text);
 }
 
-void Report::fail(const KernelRow &row, const std::string &where, const std::string &text) {
+void Report::fail(const Kernel &row, const std::string &where, const std::string &text) {
     ++failures_;
     const std::string id = id_of(row);
     if (++failures_of_[id] <= texts_per_kernel)
@@ -40,7 +40,7 @@ void Report::fail(const KernelRow &row, const std::string &where, const std::str
 
 std::size_t Report::rows_run(const fastsoftmax::Isa &isa) const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        isa.rows, [this](const KernelRow &row) { return entries_.contains(&row); }));
+        isa.kernels, [this](const Kernel &row) { return entries_.contains(&row); }));
 }
 
 void Report::print() const {
@@ -49,10 +49,10 @@ void Report::print() const {
         std::map<std::string, std::string> worst; // of what: "variant error" ...
     };
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas()) {
-        std::printf("%s: %zu of %zu rows run%s\n", isa.name, rows_run(isa), isa.rows.size(),
+        std::printf("%s: %zu of %zu rows run%s\n", isa.name, rows_run(isa), isa.kernels.size(),
                     isa.available ? "" : " (this CPU can't)");
         std::map<std::string, Summary> operations;
-        for (const KernelRow &row : isa.rows) {
+        for (const Kernel &row : isa.kernels) {
             const auto entry = entries_.find(&row);
             if (entry == entries_.end())
                 continue;

@@ -9,9 +9,9 @@
 
 namespace check {
 
-using fastsoftmax::KernelRow;
+using fastsoftmax::Kernel;
 
-std::string id_of(const KernelRow &row);
+std::string id_of(const Kernel &row);
 
 /// printf for numbers, all taken as double.
 template <class... Numbers> std::string text(const char *format, Numbers... numbers) {
@@ -23,10 +23,10 @@ template <class... Numbers> std::string text(const char *format, Numbers... numb
 class Report {
   public:
     /// A kernel ran; `what` and `error` go into the summary where they are worse than before.
-    void ran(const KernelRow &row);
-    void error(const KernelRow &row, const char *what, double error);
+    void ran(const Kernel &row);
+    void error(const Kernel &row, const char *what, double error);
     void fail(const std::string &text);
-    void fail(const KernelRow &row, const std::string &where, const std::string &text);
+    void fail(const Kernel &row, const std::string &where, const std::string &text);
 
     /// Prints the summary of every ISA and all failures.
     void print() const;
@@ -38,7 +38,7 @@ class Report {
         std::size_t calls = 0;
         std::map<std::string, double> worst;
     };
-    std::map<const KernelRow *, Entry> entries_;
+    std::map<const Kernel *, Entry> entries_;
     std::map<std::string, int> failures_of_;
     std::vector<std::string> texts_;
     std::size_t failures_ = 0;

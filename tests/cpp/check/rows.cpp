@@ -28,7 +28,7 @@ template <class T> constexpr T canary = T(-12345.678);
 /// Longer rows may take another way in place, with other bits.
 constexpr std::size_t same_in_place = 1 << 16;
 
-bool is_exp(const KernelRow &row) { return std::string_view(row.variant.form) == "exp"; }
+bool is_exp(const Kernel &row) { return std::string_view(row.variant.form) == "exp"; }
 
 std::string where(const std::string &name, std::size_t n, std::size_t r) {
     return name + ", n = " + std::to_string(n) + ", row " + std::to_string(r);
@@ -41,7 +41,7 @@ struct Expected {
 
 template <class T> class OnlineRow {
   public:
-    OnlineRow(Context<T> &context, const KernelRow &row, std::size_t r)
+    OnlineRow(Context<T> &context, const Kernel &row, std::size_t r)
         : truth_(context.truth[r]), x_(context.data.row(r)), n_(context.data.n), row_(row),
           weights_(context.weights(*weight_row<T>(row), r)) {
         for (std::size_t i = 0; i < n_; ++i) {
@@ -120,7 +120,7 @@ template <class T> class OnlineRow {
     const RowTruth<T> &truth_;
     const T *x_;
     std::size_t n_;
-    const KernelRow &row_;
+    const Kernel &row_;
     const T *weights_;
     double sum_ = 0;
     std::size_t counted_ = 0;
@@ -129,7 +129,7 @@ template <class T> class OnlineRow {
 
 /// Without s, a normalizer gives the logarithm: m + log s, rounded once.
 template <class T>
-void check_log_sum_exp(const Context<T> &context, const KernelRow &row, const T *m, const T *s,
+void check_log_sum_exp(const Context<T> &context, const Kernel &row, const T *m, const T *s,
                        Report &report) {
     const Case<T> &data = context.data;
     std::vector<T> log(data.rows + 2, canary<T>);
@@ -172,7 +172,7 @@ template <class T> bool canaries_alive(const std::vector<T> &y, const Case<T> &l
 
 /// The bits of a row don't depend on how it is run.
 template <class T>
-void compare(const Context<T> &context, const KernelRow &row, const Case<T> &usual,
+void compare(const Context<T> &context, const Kernel &row, const Case<T> &usual,
              const Case<T> &other, const std::string &how, Report &report) {
     for (std::size_t r = 0; r < usual.rows; ++r)
         if (usual.n > 0 && context.truth[r].ordinary() && // NaN have many patterns
@@ -183,8 +183,7 @@ void compare(const Context<T> &context, const KernelRow &row, const Case<T> &usu
 } // namespace
 
 template <class T>
-void judge_probabilities(Context<T> &context, const KernelRow &row, const Case<T> &y,
-                         Report &report) {
+void judge_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y, Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         std::string problem;
@@ -199,7 +198,7 @@ void judge_probabilities(Context<T> &context, const KernelRow &row, const Case<T
     }
 }
 
-template <class T> void check_online(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_online(Context<T> &context, const Kernel &row, Report &report) {
     if (!weight_row<T>(row))
         return report.fail(row, "table", "has no weight kernel beside it");
     const Case<T> &data = context.data;
@@ -229,8 +228,7 @@ template <class T> void check_online(Context<T> &context, const KernelRow &row, 
     compare(context, row, out, alone, "alone", report);
 }
 
-template <class T>
-void check_normalizer(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_normalizer(Context<T> &context, const Kernel &row, Report &report) {
     if (!weight_row<T>(row))
         return report.fail(row, "table", "has no weight kernel beside it");
     const Case<T> &data = context.data;
@@ -246,8 +244,7 @@ void check_normalizer(Context<T> &context, const KernelRow &row, Report &report)
 }
 
 template <class T>
-void judge_states(Context<T> &context, const KernelRow &row, const T *m, const T *s,
-                  Report &report) {
+void judge_states(Context<T> &context, const Kernel &row, const T *m, const T *s, Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         const RowTruth<T> &truth = context.truth[r];
@@ -289,17 +286,16 @@ void judge_states(Context<T> &context, const KernelRow &row, const T *m, const T
     }
 }
 
-template void judge_probabilities(Context<float> &, const KernelRow &, const Case<float> &,
+template void judge_probabilities(Context<float> &, const Kernel &, const Case<float> &, Report &);
+template void judge_probabilities(Context<double> &, const Kernel &, const Case<double> &,
                                   Report &);
-template void judge_probabilities(Context<double> &, const KernelRow &, const Case<double> &,
-                                  Report &);
-template void judge_states(Context<float> &, const KernelRow &, const float *, const float *,
+template void judge_states(Context<float> &, const Kernel &, const float *, const float *,
                            Report &);
-template void judge_states(Context<double> &, const KernelRow &, const double *, const double *,
+template void judge_states(Context<double> &, const Kernel &, const double *, const double *,
                            Report &);
-template void check_online(Context<float> &, const KernelRow &, Report &);
-template void check_online(Context<double> &, const KernelRow &, Report &);
-template void check_normalizer(Context<float> &, const KernelRow &, Report &);
-template void check_normalizer(Context<double> &, const KernelRow &, Report &);
+template void check_online(Context<float> &, const Kernel &, Report &);
+template void check_online(Context<double> &, const Kernel &, Report &);
+template void check_normalizer(Context<float> &, const Kernel &, Report &);
+template void check_normalizer(Context<double> &, const Kernel &, Report &);
 
 } // namespace check

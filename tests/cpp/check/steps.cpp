@@ -21,31 +21,31 @@ template <class T> constexpr double one_update = sizeof(T) == 4 ? 4e-7 : 2e-15;
 /// Weights in float stand in for weights in double, which only the exact variant has.
 constexpr double borrowed_weight = 2e-5;
 
-bool is_raw(const KernelRow &row) { return std::string_view(row.variant.rescale) == "nothing"; }
-bool rescales_by_exp(const KernelRow &row) {
+bool is_raw(const Kernel &row) { return std::string_view(row.variant.rescale) == "nothing"; }
+bool rescales_by_exp(const Kernel &row) {
     return std::string_view(row.variant.rescale) == "exp" && !is_exact(row);
 }
 
 /// The weight kernel beside a row; in float where its dtype has none. nullptr: there is none at
 /// all.
-const KernelRow *step_weight(const KernelRow &row) {
+const Kernel *step_weight(const Kernel &row) {
     std::string name = row.variant.name;
     if (is_raw(row) && name.ends_with("_raw"))
         name.resize(name.size() - 4);
     const auto find = [&](const char *dtype) {
         return fastsoftmax::find_kernel("weight", name, dtype, row.isa);
     };
-    const KernelRow *own = find(row.dtype);
+    const Kernel *own = find(row.dtype);
     return own ? own : find("float32");
 }
 
-bool is_borrowed(const KernelRow &row) {
-    const KernelRow *weight = step_weight(row);
+bool is_borrowed(const Kernel &row) {
+    const Kernel *weight = step_weight(row);
     return weight && std::string_view(weight->dtype) != row.dtype;
 }
 
 template <class T>
-std::vector<double> weights_of(const KernelRow &weight, const std::vector<double> &d) {
+std::vector<double> weights_of(const Kernel &weight, const std::vector<double> &d) {
     std::vector<T> from(d.begin(), d.end()), to(d.size());
     fastsoftmax::call(weight, WeightArguments<T>{from.data(), to.data(), d.size()});
     return {to.begin(), to.end()};
@@ -59,17 +59,16 @@ std::vector<double> negative(std::vector<double> d) {
 
 /// h(-|d|) by the weight kernel.
 template <class T>
-std::vector<double> weights_below(const KernelRow &row, const std::vector<double> &d) {
-    const KernelRow &weight = *step_weight(row);
+std::vector<double> weights_below(const Kernel &row, const std::vector<double> &d) {
+    const Kernel &weight = *step_weight(row);
     return is_borrowed(row) ? weights_of<float>(weight, negative(d))
                             : weights_of<T>(weight, negative(d));
 }
 
 /// h(-|d|) in T: where there is no weight kernel, the update of an empty state adds just that.
 template <class T>
-std::vector<double> steps_below(const KernelRow &row, const std::vector<double> &d) {
-    const KernelRow *update =
-        fastsoftmax::find_kernel("update", row.variant.name, row.dtype, row.isa);
+std::vector<double> steps_below(const Kernel &row, const std::vector<double> &d) {
+    const Kernel *update = fastsoftmax::find_kernel("update", row.variant.name, row.dtype, row.isa);
     if (!is_borrowed(row) || !update)
         return weights_below<T>(row, d);
     const std::vector<double> below = negative(d);
@@ -82,7 +81,7 @@ std::vector<double> steps_below(const KernelRow &row, const std::vector<double> 
 
 /// s after a whole row, in double; `steps` counts the new maxima.
 template <class T>
-double recurrence(const KernelRow &row, const T *x, std::size_t n, std::size_t &new_maxima) {
+double recurrence(const Kernel &row, const T *x, std::size_t n, std::size_t &new_maxima) {
     std::vector<double> d(n + 1, 0); // the last one stays 0: h(0)
     T m = -INFINITY;
     for (std::size_t i = 0; i < n; ++i) {
@@ -105,9 +104,8 @@ double recurrence(const KernelRow &row, const T *x, std::size_t n, std::size_t &
 template <class T> bool same(T a, T b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
 template <class T>
-std::string raw_scan_verdict(const KernelRow &row, const T *x, std::size_t n, T m, T s) {
-    const KernelRow *update =
-        fastsoftmax::find_kernel("update", row.variant.name, row.dtype, row.isa);
+std::string raw_scan_verdict(const Kernel &row, const T *x, std::size_t n, T m, T s) {
+    const Kernel *update = fastsoftmax::find_kernel("update", row.variant.name, row.dtype, row.isa);
     if (!update)
         return "has no update kernel beside it";
     T want_m = n > 0 ? x[0] : -INFINITY, want_s = n > 0 ? 1 : 0;
@@ -123,7 +121,7 @@ std::string raw_scan_verdict(const KernelRow &row, const T *x, std::size_t n, T 
 }
 
 template <class T>
-std::string scan_verdict(const KernelRow &row, const RowTruth<T> &truth, const T *x, std::size_t n,
+std::string scan_verdict(const Kernel &row, const RowTruth<T> &truth, const T *x, std::size_t n,
                          T m, T s, Report &report) {
     const std::string got = text("(m, s) = (%.9g, %.9g) instead of ", m, s);
     if (truth.nan)
@@ -167,7 +165,7 @@ Tuples make_tuples(bool at_zero) {
 
 } // namespace
 
-template <class T> void check_scan(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_scan(Context<T> &context, const Kernel &row, Report &report) {
     const Case<T> &data = context.data;
     if (!step_weight(row))
         return report.fail(row, "table", "has no weight kernel beside it");
@@ -188,7 +186,7 @@ template <class T> void check_scan(Context<T> &context, const KernelRow &row, Re
     }
 }
 
-template <class T> void check_update(const KernelRow &row, Report &report) {
+template <class T> void check_update(const Kernel &row, Report &report) {
     if (!step_weight(row))
         return report.fail(row, "table", "has no weight kernel beside it");
     const Tuples t = make_tuples(is_raw(row));
@@ -231,9 +229,9 @@ template <class T> void check_update(const KernelRow &row, Report &report) {
     }
 }
 
-template void check_scan(Context<float> &, const KernelRow &, Report &);
-template void check_scan(Context<double> &, const KernelRow &, Report &);
-template void check_update<float>(const KernelRow &, Report &);
-template void check_update<double>(const KernelRow &, Report &);
+template void check_scan(Context<float> &, const Kernel &, Report &);
+template void check_scan(Context<double> &, const Kernel &, Report &);
+template void check_update<float>(const Kernel &, Report &);
+template void check_update<double>(const Kernel &, Report &);
 
 } // namespace check

@@ -33,7 +33,7 @@ template <class T> std::vector<std::int64_t> places(const T *x, std::size_t n, s
 }
 
 template <class T>
-std::string verdict(const RowTruth<T> &truth, const KernelRow &row, std::size_t at, T p,
+std::string verdict(const RowTruth<T> &truth, const Kernel &row, std::size_t at, T p,
                     Report &report) {
     if (!truth.ordinary())
         return std::isnan(p) ? "" : text("p = %.9g must be NaN", p);
@@ -49,7 +49,7 @@ std::string verdict(const RowTruth<T> &truth, const KernelRow &row, std::size_t 
 }
 
 template <class T>
-void check_count(Context<T> &context, const KernelRow &row,
+void check_count(Context<T> &context, const Kernel &row,
                  const std::vector<std::vector<std::int64_t>> &wanted, std::size_t k,
                  Report &report) {
     const Case<T> &data = context.data;
@@ -81,7 +81,7 @@ void check_count(Context<T> &context, const KernelRow &row,
 
 } // namespace
 
-template <class T> void check_topk(Context<T> &context, const KernelRow &row, Report &report) {
+template <class T> void check_topk(Context<T> &context, const Kernel &row, Report &report) {
     const Case<T> &data = context.data;
     if (data.n == 0)
         return; // there is no k for it
@@ -94,7 +94,7 @@ template <class T> void check_topk(Context<T> &context, const KernelRow &row, Re
             check_count(context, row, wanted, k, report);
 }
 
-template void check_topk(Context<float> &, const KernelRow &, Report &);
-template void check_topk(Context<double> &, const KernelRow &, Report &);
+template void check_topk(Context<float> &, const Kernel &, Report &);
+template void check_topk(Context<double> &, const Kernel &, Report &);
 
 } // namespace check

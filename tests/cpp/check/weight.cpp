@@ -13,7 +13,7 @@ constexpr double value_tolerance = 1e-6; // of the table's value_at_zero, given 
 
 template <class T> class Probe {
   public:
-    Probe(const KernelRow &row, Report &report) : row_(row), report_(report) {}
+    Probe(const Kernel &row, Report &report) : row_(row), report_(report) {}
 
     T operator()(T d) {
         T h = -1;
@@ -27,11 +27,11 @@ template <class T> class Probe {
     }
 
   private:
-    const KernelRow &row_;
+    const Kernel &row_;
     Report &report_;
 };
 
-template <class T> void check_places(const KernelRow &row, Report &report) {
+template <class T> void check_places(const Kernel &row, Report &report) {
     constexpr T infinity = std::numeric_limits<T>::infinity();
     Probe<T> h(row, report);
     for (const T zero : {T(0), T(-0.0)})
@@ -47,7 +47,7 @@ template <class T> void check_places(const KernelRow &row, Report &report) {
 }
 
 /// Every length up to a few vectors, a NaN at each place: the same bits as one by one.
-template <class T> void check_tails(const KernelRow &row, Report &report) {
+template <class T> void check_tails(const Kernel &row, Report &report) {
     const std::size_t longest = 4 * static_cast<std::size_t>(row.lanes) + 3;
     Probe<T> one(row, report);
     for (std::size_t n = 0; n <= longest; ++n) {
@@ -69,7 +69,7 @@ template <class T> void check_tails(const KernelRow &row, Report &report) {
 }
 
 /// Against e^d at even points, by the bound of the table.
-template <class T> void check_bound(const KernelRow &row, Report &report) {
+template <class T> void check_bound(const Kernel &row, Report &report) {
     constexpr std::size_t n = 20000;
     const double low = sizeof(T) == 4 ? -90 : -710;
     std::vector<T> d(n), h(n);
@@ -96,13 +96,13 @@ template <class T> void check_bound(const KernelRow &row, Report &report) {
 
 } // namespace
 
-template <class T> void check_weight(const KernelRow &row, Report &report) {
+template <class T> void check_weight(const Kernel &row, Report &report) {
     check_places<T>(row, report);
     check_tails<T>(row, report);
     check_bound<T>(row, report);
 }
 
-template void check_weight<float>(const KernelRow &, Report &);
-template void check_weight<double>(const KernelRow &, Report &);
+template void check_weight<float>(const Kernel &, Report &);
+template void check_weight<double>(const Kernel &, Report &);
 
 } // namespace check
