@@ -66,7 +66,8 @@ def names() -> set[str]:
 
 def other_isas() -> set[str]:
     """ISAs that other machines compile."""
-    return {header.stem for header in (ROOT / "cpp" / "vec").glob("*.hpp")}
+    build = ROOT / "cpp" / "CMakeLists.txt"
+    return set(re.findall(r"^ *fs_add_isa\((\w+)", build.read_text(), re.M)) if build.exists() else set()
 
 
 def docstrings(tree: ast.Module) -> set[int]:

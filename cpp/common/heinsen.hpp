@@ -1,4 +1,4 @@
-// The softmax monoid of monoid.hpp with values carried along, (m, s, o), for each key feature i:
+// The softmax monoid of max_sum.hpp with values carried along, (m, s, o), for each key feature i:
 //
 //   m_i = max_t k_ti,  z_i = sum_t exp(k_ti - m_i),  A_ij = sum_t exp(k_ti - m_i) v_tj
 //

@@ -93,7 +93,7 @@ template <class T> struct WeightArguments {
 template <class T> struct ColumnsArguments {
     const T *x;
     std::ptrdiff_t x_step;
-    T *z;                  ///< scratch space (column_scratch.hpp); or x, which is overwritten then
+    T *z;                  ///< scratch space (columns/scratch.hpp); or x, which is overwritten then
     std::ptrdiff_t z_step; ///< x_step where z is x, else how many columns there is space for
     T *y;
     std::ptrdiff_t y_step;

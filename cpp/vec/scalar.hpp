@@ -2,15 +2,15 @@
 //
 // Every speed-up is quoted against this, so the compiler must not vectorise it behind our back (the
 // build says -fno-tree-vectorize) and the source must be as good as scalar code gets.
-// scalar_fma.hpp is the same with fused multiply-add. Device compilers use it as well: a GPU thread
-// is one lane.
+// FS_SCALAR_FUSED makes it scalar_fma, the same with a fused multiply-add. Device compilers use it
+// as well: a GPU thread is one lane.
 #pragma once
 #include "common/half.hpp"
 #include "vec/concept.hpp"
 #include "vec/flush_denormals.hpp"
 #include <cstdint>
 
-#ifndef FS_SCALAR_FUSED
+#ifndef FS_SCALAR_FUSED // a GPU thread
 #define FS_SCALAR_FUSED 0
 #endif
 #define FS_HAS_STEPWISE_KERNELS 1

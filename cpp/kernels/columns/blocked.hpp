@@ -1,6 +1,6 @@
 // Softmax of columns in one walk down memory: blocks with maxima of their own, merged after.
 //
-// What long_rows.hpp is for rows. A strip of columns is walked row by row, so that memory is read
+// What rows/long.hpp is for rows. A strip of columns is walked row by row, so that memory is read
 // and written along its lines and pages, whatever the length of a row. 16 rows of a vector are one
 // block: they wait in registers for their maximum, and their weights, relative to the power of two
 // that the maxima so far call for, go straight to y. The sums follow a rising maximum by a power of

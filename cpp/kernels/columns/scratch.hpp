@@ -1,4 +1,4 @@
-// How columns of `exact` are cut and folded (blocked_columns.hpp), and the scratch space that
+// How columns of `exact` are cut and folded (blocked.hpp), and the scratch space that
 // takes.
 #pragma once
 #include <cstddef>

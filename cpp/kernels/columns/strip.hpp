@@ -1,4 +1,4 @@
-// A strip of columns, row by row: the two passes of blocked_columns.hpp.
+// A strip of columns, row by row: the two passes of blocked.hpp.
 #pragma once
 #include "kernels/columns/strip_state.hpp"
 

@@ -1,7 +1,7 @@
 // Results from scratch space to where they belong: narrowed to half types, scattered.
 //
-// The way back of prepare.hpp. A half is the float32 result rounded once, to nearest, ties to even.
-// Weights of a long row become results on the way, by one multiplication in float32.
+// The way back of prologue.hpp. A half is the float32 result rounded once, to nearest, ties to
+// even. Weights of a long row become results on the way, by one multiplication in float32.
 #pragma once
 #include "common/config.hpp"
 #include "kernels/arguments.hpp"

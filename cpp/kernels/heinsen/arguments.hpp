@@ -1,7 +1,7 @@
 // What the Heinsen kernel takes, and how a state lies in memory.
 //
 // A state begins with what weights need: m and z of each key feature, how many tokens are waiting
-// to be added (see heinsen_token.hpp), and their weights. Then A in panels of 16 columns: panel j /
+// to be added (see token.hpp), and their weights. Then A in panels of 16 columns: panel j /
 // 16 holds column j % 16 of row i at i * 16, and after its rows the values of the waiting tokens.
 // So the kernel's blocks are contiguous, and a wide A doesn't crowd into a few sets of the cache.
 #pragma once
@@ -27,7 +27,7 @@ constexpr std::size_t heinsen_weights_size(std::size_t d_k) {
     return heinsen_padded(d_k) * (2 + heinsen_waiting) + heinsen_block;
 }
 /// Elements of a panel. In a state that takes log v: the maxima M_ij, the sums S_ij, and what those
-/// are too large by (heinsen_log.hpp).
+/// are too large by (log_values.hpp).
 constexpr std::size_t heinsen_panel_size(std::size_t d_k, bool log_values) {
     return heinsen_block *
            (log_values ? 3 * heinsen_padded(d_k) : heinsen_padded(d_k) + heinsen_waiting);

@@ -2,10 +2,10 @@
 //
 //   y_tj = sum_i w_ti A_ij / sum_i w_ti z_i,   A_ij = sum_t p_ti v_tj,   z_i = sum_t p_ti
 //
-// with the weights of heinsen_weights.hpp, in chunks of 16 tokens. A chunk takes its maxima first
+// with the weights of feature_weights.hpp, in chunks of 16 tokens. A chunk takes its maxima first
 // and rescales the state once, only in features whose maximum rose; all else in it is products of
-// blocks (heinsen_chunk.hpp), for each panel of 16 columns of A while that is in the cache: one
-// pass over A per chunk. A single token takes its own way (heinsen_token.hpp). Exponentials: d_k
+// blocks (chunk.hpp), for each panel of 16 columns of A while that is in the cache: one
+// pass over A per chunk. A single token takes its own way (token.hpp). Exponentials: d_k
 // for a key and d_k for a query, none for A.
 //
 // With queries, m may not rise by more than 16 within a chunk, or earlier tokens of it would lose

@@ -3,7 +3,7 @@
 //   p_ti = exp(k_ti - m_i),   w_ti = exp(q_ti + m_i - c_t),   c_t = max_i(q_ti + m_i)
 //
 // See common/heinsen.hpp for how their exponents are taken. Tokens come in whole rows
-// (heinsen_rows.hpp), N of them: 1, or 16, a chunk. What stands for missing ones, and beyond d_k,
+// (token_rows.hpp), N of them: 1, or 16, a chunk. What stands for missing ones, and beyond d_k,
 // is -inf: a key that weighs nothing, a query whose answer nobody takes.
 #pragma once
 #include "common/heinsen.hpp"

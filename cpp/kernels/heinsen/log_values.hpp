@@ -3,20 +3,21 @@
 //
 //   M_ij = max_t (k_ti + log v_tj),   S_ij = sum_t exp(k_ti + log v_tj - M_ij)
 //   log y_tj = c_j - c + log(sum_i exp(q_ti + M_ij - c_j) S_ij / sum_i w_ti z_i)
-//   c_j = max_i(q_ti + M_ij);  c, w and z as in heinsen_weights.hpp
+//   c_j = max_i(q_ti + M_ij);  c, w and z as in feature_weights.hpp
 //
 // One token after the other, so S and z are compensated sums (Kahan): a million terms would else
 // lose 2e-4; two exponentials for each element of A and token: 12 to 18 times the time of
-// heinsen.hpp (d = 32 to 128, AVX-512), three times its memory.
+// attention.hpp (d = 32 to 128, AVX-512), three times its memory.
 //
 // Error: M is any number near the maximum, so it is rounded without harm; every exponent is a
 // two-sum less such a number plus the two-sum's error: one rounding of a number between -87 and 0,
-// as in heinsen.hpp, whose bound holds relative to y. c_j - c is a two-sum, too; log y itself is
+// as in attention.hpp, whose bound holds relative to y. c_j - c is a two-sum, too; log y itself is
 // rounded once, so at 1000 it is off by 3e-5 in float32.
 // Edges: log v = -inf is v = 0, log y = -inf where all are. NaN and +inf in log v spread over the
-// column for good; those of k and q as in heinsen.hpp.
-// Rejected: A of heinsen.hpp from exp(log v), gone beyond +-88; one maximum for each column, which
-// loses what a feature has that isn't of the largest key; H_S as one number, off by 5e-4 at 1e4.
+// column for good; those of k and q as in attention.hpp.
+// Rejected: A of attention.hpp from exp(log v), gone beyond +-88; one maximum for each column,
+// which loses what a feature has that isn't of the largest key; H_S as one number, off by 5e-4 at
+// 1e4.
 #pragma once
 #include "common/heinsen_log.hpp"
 #include "common/log.hpp"

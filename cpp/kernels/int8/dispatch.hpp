@@ -1,4 +1,4 @@
-// Which class of int8_rows.hpp a call gets: rows of up to four whole vectors have their loops
+// Which class of rows.hpp a call gets: rows of up to four whole vectors have their loops
 // unrolled (a loop over a run-time n costs 1.6 times as much at 64 columns), masked and longer ones
 // share one, and results are looked up where bytes can be permuted and rows are long enough, but
 // not masked: that would take a tenth of the library. Rows of up to half a vector go two by two.

@@ -1,11 +1,11 @@
 // Softmax of int8 rows by a table of exp: see common/int8_exp_table.hpp for the formulas,
-// int8_rows.hpp for the passes.
+// rows.hpp for the passes.
 //
 // An element's weight is two lookups of sixteen entries for each factor (one for each byte) and a
 // rounded product, or one lookup of a whole table for each byte. The result is the high half of a
 // product, an addition and a shift.
 //
-// Bound: the bits are those of the formulas, on every ISA. Edges: see int8_rows.hpp.
+// Bound: the bits are those of the formulas, on every ISA. Edges: see rows.hpp.
 // Rejected: eight 16-entry lookups of a 128-entry table on AVX2, 0.25 ns an element where the
 // product of two takes 0.16; a gather is slower than either.
 #pragma once

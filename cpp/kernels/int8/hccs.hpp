@@ -1,4 +1,4 @@
-// HCCS of rows: see common/hccs.hpp for the formulas, int8_rows.hpp for the passes.
+// HCCS of rows: see common/hccs.hpp for the formulas, rows.hpp for the passes.
 //
 // An element costs a subtraction and a minimum of bytes in each of two passes, one sum of bytes,
 // and, in words, a product and a subtraction for s and the mode's scaling: Z = count * B - S * sum
@@ -8,7 +8,7 @@
 // takes 10 instructions for a vector of words (8 to bytes). An estimate in float32 and the
 // remainder in int32 took 12 for half as many.
 //
-// Bound: the bits are those of the formulas, on every ISA. Edges: see int8_rows.hpp.
+// Bound: the bits are those of the formulas, on every ISA. Edges: see rows.hpp.
 #pragma once
 #include "common/hccs.hpp"
 #include "kernels/int8/dispatch.hpp"

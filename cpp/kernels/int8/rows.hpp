@@ -7,7 +7,7 @@
 // rows go in groups of 64, or 16 rows' work would be done before their chain is (15 % at 64
 // columns); long ones in groups of 16, to stay in the L1 cache. A row is read in three of the
 // phases, and d computed again rather than kept, which costs less than a store and a load where
-// rows are in cache; but where weights cost more than that, they are kept (int8_kept.hpp).
+// rows are in cache; but where weights cost more than that, they are kept (weight_cache.hpp).
 //
 // Method says what a weight is: clamp(d), weights(d), sum(weights), scaled(weights), quotients from
 // the sums, normalise(scaled). Its arithmetic is exact, so bits depend neither on the ISA nor on

@@ -1,4 +1,4 @@
-// Softmax of int8 rows that fill half a vector at most: int8_rows.hpp with two rows in a vector,
+// Softmax of int8 rows that fill half a vector at most: rows.hpp with two rows in a vector,
 // for which V offers half-vectors (PairsRows in vec/int8_concept.hpp).
 //
 // Rows i and i + 8 of a group of 16 share a vector, which is how the trees that reduce sixteen

@@ -1,6 +1,6 @@
 // Logarithm of softmax, row by row: y = (x - m) - log s.
 //
-// Passes over a row: its state (row_states.hpp), then the result (read, write). The exponential
+// Passes over a row: its state (rows/states.hpp), then the result (read, write). The exponential
 // of the numerator cancels with the logarithm, so a surrogate only shows in s, and nothing is lost
 // where a probability would be flushed to 0. x - m is exact near the maximum, whatever the offset.
 //

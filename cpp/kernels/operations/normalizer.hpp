@@ -1,6 +1,6 @@
 // The state (m, s) of rows, or its logarithm, log-sum-exp: m + log s.
 //
-// How states are taken: row_states.hpp, which has their error and edges. The logarithm is taken in
+// How states are taken: rows/states.hpp, which has their error and edges. The logarithm is taken in
 // double, by vectors over a group of rows (common/log.hpp), and m + log s is rounded once: it is
 // off by what s is, 5e-7 absolute at most (float64: 4e-15), and half a unit in the last place. A
 // row of nothing or of -inf has log-sum-exp -inf, one with +inf +inf, one with a NaN NaN.

@@ -3,10 +3,10 @@
 // Passes over a row: maximum (read), weights and their sum (read, write), scale (read, write).
 // Taking m first, rather than a running maximum, makes the weights of a row comparable, so that a
 // surrogate needs no rescale. What differs by length is only what runs at the same time: rows of up
-// to 192 elements are reduced together (short_rows.hpp), longer ones fetch ahead
-// (streamed_rows.hpp). For `exact` alone, as each class takes space in the library: up to 2048 a
-// row's weights are taken along with its neighbours' other passes (pipelined_rows.hpp), and long
-// rows are read once, by blocks (long_rows.hpp).
+// to 192 elements are reduced together (rows/short.hpp), longer ones fetch ahead
+// (rows/streamed.hpp). For `exact` alone, as each class takes space in the library: up to 2048 a
+// row's weights are taken along with its neighbours' other passes (rows/pipelined.hpp), and long
+// rows are read once, by blocks (rows/long.hpp).
 //
 // Error: exact, float32, relative error of each probability <= 5e-7 for x - m > -20, absolute <=
 // 3e-7 anywhere; float64 <= 4e-15. Surrogates: |h - e^d| as the table says; if |h / e^d - 1| <= eps

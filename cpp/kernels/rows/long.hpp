@@ -3,10 +3,10 @@
 // A row beyond L1 would be read twice, for its maximum and for its weights. Here each block takes
 // both while it is in L1 and leaves a state (block_states.hpp). A last pass multiplies each block
 // by its own factor, the last block first: it is still in cache. The next block and the lines of
-// results are fetched ahead, and many results go past the cache, as in streamed_rows.hpp.
+// results are fetched ahead, and many results go past the cache, as in streamed.hpp.
 //
 // For exp only: surrogates' weights relative to two maxima can't be compared. Any split of a row at
-// the edges of blocks has these bits; threads share a row that way (long_row.hpp).
+// the edges of blocks has these bits; threads share a row that way (shared_row.hpp).
 //
 // Time against three passes that fetch ahead, AVX-512: 32 x 8192 0.82x, 8 x 32768 0.85x, 1 x 200000
 // 0.87x; scaling the first block first costs 1.09x on 1 x 1048576. Rejected: blocks of half the

@@ -1,6 +1,7 @@
 // The passes over one row that the row kernels are made of: maximum, weights with their sum, scale.
 //
-// Tails load -inf, which weighs 0 in every variant and never is a maximum. Sums: sums.hpp.
+// Tails load -inf, which weighs 0 in every variant and never is a maximum. Sums:
+// common/compensated_sum.hpp.
 #pragma once
 #include "common/compensated_sum.hpp"
 #include "common/config.hpp"

@@ -3,7 +3,7 @@
 // The pass of the weights keeps the arithmetic ports busy and leaves loads and stores idle; the
 // other two passes are the reverse. So while a row is weighed, the maximum of the next one is taken
 // and the one before is scaled. Beyond some 2048 columns the three rows leave L1, and it is better
-// to scale a row at once: streamed_rows.hpp.
+// to scale a row at once: streamed.hpp.
 //
 // Neighbouring rows often lie a multiple of 4096 bytes apart. A load waits for an earlier store to
 // an address with the same lower 12 bits, so the neighbours are not walked side by side with the

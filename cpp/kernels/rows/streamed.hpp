@@ -2,10 +2,10 @@
 //
 // While the weights are computed the next row is fetched and so are the lines that results go to
 // (prefetch.hpp). In a batch whose results leave the cache, the weights of a row wait in a scratch
-// row instead, and their scaled copy goes past the cache (past_cache.hpp); half of the next row is
-// fetched along with the weights and half along with the scaled copy, so that memory has work all
-// the time. In place there is nothing to gain by that: the lines are there already.
-// Bits are those of the plain passes.
+// row instead, and their scaled copy goes past the cache (streaming_store.hpp); half of the next
+// row is fetched along with the weights and half along with the scaled copy, so that memory has
+// work all the time. In place there is nothing to gain by that: the lines are there already. Bits
+// are those of the plain passes.
 #pragma once
 #include "kernels/arguments.hpp"
 #include "kernels/rows/streaming_store.hpp"
