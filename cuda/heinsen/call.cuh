@@ -4,7 +4,7 @@
 #include "cuda/device/load_floats.cuh"
 
 #include "common/heinsen.hpp"
-#include "kernels/heinsen/arguments.hpp"
+#include "common/heinsen_layout.hpp"
 
 namespace fastsoftmax::cuda {
 

@@ -110,7 +110,7 @@ template <class T> class HeinsenWeights {
     }
     /// -inf counts as a very low number; NaN stays.
     static FS_DEVICE T bounded(T q) {
-        const T low = heinsen_lowest<T> / 16;
+        const T low = heinsen_floor<T>;
         return q < low ? low : q;
     }
 };

@@ -77,7 +77,7 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
         for (int j = begin + lane_; j < end + lane_; j += 32) { // as often for all lanes
             if constexpr (Keys)
                 if (j < a_.d_v)
-                    add(k_ + t * a_.d_k, heinsen_finite(V{v_[t * a_.d_v + j]}, lowest / 16), j);
+                    add(k_ + t * a_.d_k, heinsen_finite(V{v_[t * a_.d_v + j]}, heinsen_floor<T>), j);
             if constexpr (Queries)
                 answer(t, j, c, total);
         }
@@ -152,10 +152,10 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
     /// apart + log mixed; -inf where only log v = -inf was seen.
     static FS_DEVICE T logarithm(T mixed, const TwoSum<V> &apart) {
         const T y = apart.sum.v + (apart.error.v + log_pair(mixed).value());
-        return apart.sum.v <= lowest / 64 ? -infinity<T>() : y;
+        return apart.sum.v <= heinsen_nothing<T> ? -infinity<T>() : y;
     }
     /// -inf counts as a very low number; NaN stays.
-    static FS_DEVICE V finite(T q) { return heinsen_finite(V{q}, lowest / 16); }
+    static FS_DEVICE V finite(T q) { return heinsen_finite(V{q}, heinsen_floor<T>); }
 };
 
 template <class T, bool Keys, bool Queries>

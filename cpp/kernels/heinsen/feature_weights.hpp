@@ -99,7 +99,7 @@ template <class V> class HeinsenWeights {
   private:
     /// -inf counts as a very low number: its sum with an m of nothing must not lose to it.
     FS_INLINE V query(const T *q, std::size_t i) const {
-        return V::max(V::set(heinsen_lowest<T> / 16), V::load(q + i));
+        return V::max(V::set(heinsen_floor<T>), V::load(q + i));
     }
 
     const std::size_t rows_;

@@ -81,7 +81,7 @@ template <class Variant, class V> class HeinsenLog {
         }
     }
 
-    static FS_INLINE V finite(V x) { return heinsen_finite(x, heinsen_lowest<T> / 16); }
+    static FS_INLINE V finite(V x) { return heinsen_finite(x, heinsen_floor<T>); }
 
     static FS_INLINE void add(const Arguments &a, std::size_t t, std::size_t j, T *M, T *S,
                               T *over_S) {
@@ -130,7 +130,7 @@ template <class Variant, class V> class HeinsenLog {
         for (std::size_t l = 0; l < lanes; ++l)
             x[l] = static_cast<T>(logs[l]);
         return V::lowest_where_le(apart.sum + (apart.error + V::load(x)), apart.sum,
-                                  V::set(heinsen_lowest<T> / 64));
+                                  V::set(heinsen_nothing<T>));
     }
 };
 
