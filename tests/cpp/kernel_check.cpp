@@ -18,32 +18,6 @@ namespace {
 using check::Kernel;
 using check::Report;
 
-/// What is done with the rows of one operation: on every case of data, or once.
-template <class T> struct Operation {
-    void (*on_case)(check::Context<T> &, const Kernel &, Report &) = nullptr;
-    void (*once)(const Kernel &, Report &) = nullptr;
-};
-
-template <class T> Operation<T> operation_of(const std::string &op) {
-    if (op == "online")
-        return {check::check_online<T>, nullptr};
-    if (op == "log_softmax")
-        return {check::check_log_softmax<T>, nullptr};
-    if (op == "normalizer")
-        return {check::check_normalizer<T>, nullptr};
-    if (op == "scan")
-        return {check::check_scan<T>, nullptr};
-    if (op == "topk")
-        return {check::check_topk<T>, nullptr};
-    if (op == "update")
-        return {nullptr, check::check_update<T>};
-    if (op == "weight")
-        return {nullptr, check::check_weight<T>};
-    if (op == "heinsen" || op == "heinsen_log")
-        return {nullptr, check::check_heinsen<T>};
-    return {};
-}
-
 template <class F> void each_row(const char *dtype, const F &f) {
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
         if (isa.available)
@@ -54,10 +28,10 @@ template <class F> void each_row(const char *dtype, const F &f) {
 
 template <class T> void check_once(const char *dtype, Report &report) {
     each_row(dtype, [&](const Kernel &row) {
-        const Operation<T> operation = operation_of<T>(row.op);
-        if (operation.once)
-            operation.once(row, report);
-        else if (!operation.on_case)
+        const auto &checks = check::OperationChecks::of<T>(row.op);
+        if (checks.once)
+            checks.once(row, report);
+        else if (!checks.on_case)
             report.fail(row, "table", "kernel_check knows no such operation");
     });
 }
@@ -67,7 +41,7 @@ void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Re
     for (const check::Case<T> &data : cases) {
         check::Context<T> context(data);
         each_row(dtype, [&](const Kernel &row) {
-            if (const auto on_case = operation_of<T>(row.op).on_case)
+            if (const auto on_case = check::OperationChecks::of<T>(row.op).on_case)
                 on_case(context, row, report);
             check::check_columns(context, row, report);
             check::check_long_row(context, row, report);

@@ -4,6 +4,7 @@
 #include "check/reference.hpp"
 #include "check/report.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,18 +46,38 @@ template <class T>
 void judge_log_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y,
                              Report &report);
 
-template <class T> void check_online(Context<T> &context, const Kernel &row, Report &report);
-template <class T> void check_log_softmax(Context<T> &context, const Kernel &row, Report &report);
-template <class T> void check_normalizer(Context<T> &context, const Kernel &row, Report &report);
-template <class T> void check_topk(Context<T> &context, const Kernel &row, Report &report);
 /// The same operations with rows as columns of memory, if the kernel has that form.
 template <class T> void check_columns(Context<T> &context, const Kernel &row, Report &report);
 /// And with threads sharing a row, if it is long and the kernel has that form.
 template <class T> void check_long_row(Context<T> &context, const Kernel &row, Report &report);
-template <class T> void check_scan(Context<T> &context, const Kernel &row, Report &report);
-template <class T> void check_update(const Kernel &row, Report &report);
-template <class T> void check_weight(const Kernel &row, Report &report);
-template <class T> void check_heinsen(const Kernel &row, Report &report);
+
+/// What is done with the kernels of one operation: on every case of data, or once.
+template <class T> struct OperationCheck {
+    using OnCase = void (*)(Context<T> &, const Kernel &, Report &);
+    using Once = void (*)(const Kernel &, Report &);
+    OnCase on_case = nullptr;
+    Once once = nullptr;
+};
+
+/// The checks of operations by name. The file of a check puts them in, by an object of this type
+/// outside of functions.
+class OperationChecks {
+  public:
+    OperationChecks(const char *op, OperationCheck<float>::OnCase on_floats,
+                    OperationCheck<double>::OnCase on_doubles) {
+        of<float>(op).on_case = on_floats;
+        of<double>(op).on_case = on_doubles;
+    }
+    OperationChecks(const char *op, OperationCheck<float>::Once on_floats,
+                    OperationCheck<double>::Once on_doubles) {
+        of<float>(op).once = on_floats;
+        of<double>(op).once = on_doubles;
+    }
+    template <class T> static OperationCheck<T> &of(const std::string &op) {
+        static std::map<std::string, OperationCheck<T>> checks;
+        return checks[op];
+    }
+};
 
 /// The int8 operations on so many random rows, and a few long ones, against the formulas.
 void check_int8(std::size_t rows, Report &report);

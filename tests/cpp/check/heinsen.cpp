@@ -116,7 +116,8 @@ template <class T> void check_heinsen(const Kernel &row, Report &report) {
         }
 }
 
-template void check_heinsen<float>(const Kernel &, Report &);
-template void check_heinsen<double>(const Kernel &, Report &);
+static const OperationChecks heinsen("heinsen", check_heinsen<float>, check_heinsen<double>);
+static const OperationChecks heinsen_log("heinsen_log", check_heinsen<float>,
+                                         check_heinsen<double>);
 
 } // namespace check

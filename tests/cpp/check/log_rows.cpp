@@ -84,7 +84,8 @@ template void judge_log_probabilities(Context<float> &, const Kernel &, const Ca
                                       Report &);
 template void judge_log_probabilities(Context<double> &, const Kernel &, const Case<double> &,
                                       Report &);
-template void check_log_softmax(Context<float> &, const Kernel &, Report &);
-template void check_log_softmax(Context<double> &, const Kernel &, Report &);
+
+static const OperationChecks log_softmax("log_softmax", check_log_softmax<float>,
+                                         check_log_softmax<double>);
 
 } // namespace check

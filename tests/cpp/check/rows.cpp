@@ -293,9 +293,9 @@ template void judge_states(Context<float> &, const Kernel &, const float *, cons
                            Report &);
 template void judge_states(Context<double> &, const Kernel &, const double *, const double *,
                            Report &);
-template void check_online(Context<float> &, const Kernel &, Report &);
-template void check_online(Context<double> &, const Kernel &, Report &);
-template void check_normalizer(Context<float> &, const Kernel &, Report &);
-template void check_normalizer(Context<double> &, const Kernel &, Report &);
+
+static const OperationChecks online("online", check_online<float>, check_online<double>);
+static const OperationChecks normalizer("normalizer", check_normalizer<float>,
+                                        check_normalizer<double>);
 
 } // namespace check

@@ -229,9 +229,7 @@ template <class T> void check_update(const Kernel &row, Report &report) {
     }
 }
 
-template void check_scan(Context<float> &, const Kernel &, Report &);
-template void check_scan(Context<double> &, const Kernel &, Report &);
-template void check_update<float>(const Kernel &, Report &);
-template void check_update<double>(const Kernel &, Report &);
+static const OperationChecks scan("scan", check_scan<float>, check_scan<double>);
+static const OperationChecks update("update", check_update<float>, check_update<double>);
 
 } // namespace check

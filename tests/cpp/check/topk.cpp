@@ -94,7 +94,6 @@ template <class T> void check_topk(Context<T> &context, const Kernel &row, Repor
             check_count(context, row, wanted, k, report);
 }
 
-template void check_topk(Context<float> &, const Kernel &, Report &);
-template void check_topk(Context<double> &, const Kernel &, Report &);
+static const OperationChecks topk("topk", check_topk<float>, check_topk<double>);
 
 } // namespace check

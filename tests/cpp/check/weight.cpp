@@ -102,7 +102,6 @@ template <class T> void check_weight(const Kernel &row, Report &report) {
     check_bound<T>(row, report);
 }
 
-template void check_weight<float>(const Kernel &, Report &);
-template void check_weight<double>(const Kernel &, Report &);
+static const OperationChecks weight("weight", check_weight<float>, check_weight<double>);
 
 } // namespace check
