@@ -71,6 +71,8 @@ NAME_REFUSALS = [
     ("poly2", "the name is that of a hand-written variant"),  # by name: taken
     ("poly3", "the name is that of a hand-written variant"),  # by name: taken
     ("poly4", "the name is that of a hand-written variant"),  # by name: taken
+    ("mixed25", "the name is that of a hand-written variant"),  # by name: taken on CUDA
+    ("two_expf", "the name is that of a hand-written variant"),  # by name: taken on CUDA
     ("foo_raw", "names ending in _raw"),
     ("double", "the name is reserved"),
     ("info", "the name is reserved"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import fastsoftmax as fs
 import numpy as np
 import pytest
+from cuda_lists import cuda_variants
 from rows import cpu_kernels
 
 ROOT = Path(__file__).parents[1]
@@ -150,6 +151,14 @@ def test_it_is_in_python(copy: tuple[Path, Path]) -> None:
     assert {bound for _, _, bound in told["rows"]} == {BOUND}
     assert set(told["off"]) == set(fs.isas("online"))
     assert max(told["off"].values()) < 2e-5
+
+
+def test_it_is_on_cuda(copy: tuple[Path, Path]) -> None:
+    """In the lists of rows and of `scan`, as nvcc would see them."""
+    source, _ = copy
+    (generated,) = source.glob("build/*/cpp/generated")
+    for names in cuda_variants(source, generated).values():
+        assert f"variant::generated<surrogate::{NAME}>" in names
 
 
 def test_it_is_in_the_bench(copy: tuple[Path, Path]) -> None:

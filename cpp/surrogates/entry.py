@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from expression import Graph, RefusedError, parse
@@ -19,7 +21,9 @@ LOWEST_DOMAIN = -104.0
 MOST_SQUARINGS = 8
 LONGEST_NAME = 40
 MOST_LETS = 32
-HAND_WRITTEN = ("exact", "poly2", "poly3", "poly4")
+# The table of kernels, which names the hand-written variants, those of CUDA alone too.
+TABLE = Path(__file__).resolve().parents[1] / "kernels" / "kernels.def"
+HAND_WRITTEN = re.compile(r"^FS_(?:EXACT|VARIANT|CUDA_ROWS|CUDA_SCAN)\((\w+)", re.MULTILINE)
 
 KEYS: dict[str, type] = {
     "expression": str,
@@ -87,6 +91,12 @@ class Entry:
         return "u" if self.form == "h(u)" else "d"
 
 
+@cache
+def hand_written() -> frozenset[str]:
+    """Return the names of all hand-written variants of exp."""
+    return frozenset(HAND_WRITTEN.findall(TABLE.read_text(encoding="utf-8")))
+
+
 def check_name(name: str) -> None:
     """Refuse a name that can't be both a variant and a C++ struct."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LONGEST_NAME:
@@ -94,7 +104,7 @@ def check_name(name: str) -> None:
             "a name is a small letter, then small letters, digits and underscores, "
             f"{LONGEST_NAME} at most"
         )
-    if name in HAND_WRITTEN:
+    if name in hand_written():
         raise RefusedError("the name is that of a hand-written variant")
     if name.endswith("_raw"):
         raise RefusedError("names ending in _raw are given by 'raw = true'")

@@ -9,10 +9,10 @@ namespace {
 
 /// f(variant) for all of them, until it returns true.
 template <class F> void each_variant(const F &f) {
-    for (const RowsVariants &some :
-         {exact_rows(), polynomial_rows(), mixed_rows(), surrogate_rows()})
-        for (int i = 0; i < some.count; ++i)
-            if (f(some.first[i]))
+    for (const RowsVariants kind :
+         {exact_rows(), hand_written_rows(), mixed_rows(), surrogate_rows()})
+        for (const RowsVariant &v : kind)
+            if (f(v))
                 return;
 }
 

@@ -10,13 +10,13 @@ inline constexpr bool rescales_by_powers<MixedWeight<V, Eighths>> = true;
 
 namespace {
 
-template <int Eighths> constexpr RowsVariant row() {
-    return {Mixed<Eighths>::info(), false, launch_rows_of<Mixed<Eighths>, AnyFloat>};
-}
-constexpr RowsVariant variants[] = {row<0>(), row<1>(), row<2>(), row<4>()};
+constexpr RowsVariant variants[] = {
+#define FS_CUDA_ROWS(name, type) rows_of_any_dtype<type>(),
+#include "kernels/kernels.def"
+};
 
 } // namespace
 
-RowsVariants mixed_rows() { return {variants, 4}; }
+RowsVariants mixed_rows() { return variants; }
 
 } // namespace fastsoftmax::cuda

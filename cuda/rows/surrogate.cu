@@ -6,20 +6,13 @@
 namespace fastsoftmax::cuda {
 namespace {
 
-template <class Surrogate> constexpr RowsVariant row() {
-    using Variant = variant::generated<Surrogate>;
-    return {Variant::info(), false, launch_rows_of<Variant, AnyFloat>};
-}
 constexpr RowsVariant variants[] = {
-#define FS_SURROGATE(name) row<surrogate::name>(),
-#define FS_RAW(name, raw_name)
-#include "surrogates.def"
-#undef FS_SURROGATE
-#undef FS_RAW
+#define FS_SURROGATE(name) rows_of_any_dtype<variant::generated<surrogate::name>>(),
+#include "kernels/kernels.def"
 };
 
 } // namespace
 
-RowsVariants surrogate_rows() { return {variants, sizeof variants / sizeof *variants}; }
+RowsVariants surrogate_rows() { return variants; }
 
 } // namespace fastsoftmax::cuda

@@ -1,10 +1,13 @@
 // One variant of the row kernels as the launcher sees it, and its launch.
 //
-// Each rows_*.cu gives some of them, so that compilers work side by side.
+// Each file of rows gives the variants of one kind in kernels/kernels.def, so that compilers work
+// side by side.
 #pragma once
 #include "cuda/rows/split_kernels.cuh"
 
 #include "common/weights/variants.hpp"
+
+#include <span>
 
 namespace fastsoftmax::cuda {
 
@@ -13,13 +16,10 @@ struct RowsVariant {
     bool float64;
     cudaError_t (*launch)(const RowsCall &);
 };
-struct RowsVariants {
-    const RowsVariant *first;
-    int count;
-};
+using RowsVariants = std::span<const RowsVariant>;
 
 RowsVariants exact_rows();
-RowsVariants polynomial_rows();
+RowsVariants hand_written_rows();
 RowsVariants mixed_rows();
 RowsVariants surrogate_rows();
 
@@ -103,6 +103,11 @@ template <class Variant, class S> cudaError_t launch_rows_of(const RowsCall &cal
         if (elements == many)
             return launch_register_rows<Variant, S, many>(call, room_for(call.a));
     return launch_split_rows<Variant, S>(call);
+}
+
+/// A variant of float32, float16 and bfloat16, which share their kernels.
+template <class Variant> constexpr RowsVariant rows_of_any_dtype() {
+    return {Variant::info(), false, launch_rows_of<Variant, AnyFloat>};
 }
 
 } // namespace fastsoftmax::cuda

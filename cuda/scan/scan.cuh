@@ -24,7 +24,7 @@
 namespace fastsoftmax::cuda {
 
 /// The published recurrence of a surrogate.
-template <class Surrogate> struct RawScan {
+template <class Surrogate> struct Raw {
     static constexpr VariantInfo info() { return Surrogate::info(); }
 };
 
@@ -57,7 +57,7 @@ template <class Variant> class ScanStep {
     }
     static constexpr bool raw = false;
 };
-template <class Surrogate> struct ScanStep<RawScan<Surrogate>> {
+template <class Surrogate> struct ScanStep<Raw<Surrogate>> {
     using V = Lane<float>;
     FS_DEVICE MaxSum<float> operator()(MaxSum<float> state, float x) const {
         const float s = Surrogate::template g<V>(V{state.m}, V{state.s}, V{x}).v;

@@ -39,19 +39,13 @@ template <class Variant> ReferenceWeight reference_of() {
 
 /// Empty for what is held to std::exp.
 inline ReferenceWeight reference_weight(std::string_view name) {
-    if (name == variant::poly2::info().name)
-        return reference_of<variant::poly2>();
-    if (name == variant::poly3::info().name)
-        return reference_of<variant::poly3>();
-    if (name == variant::poly4::info().name)
-        return reference_of<variant::poly4>();
-#define FS_SURROGATE(surrogate_name)                                                               \
-    if (name == surrogate::surrogate_name::info().name)                                            \
-        return reference_of<variant::generated<surrogate::surrogate_name>>();
-#define FS_RAW(surrogate_name, raw_name)
-#include "surrogates.def"
-#undef FS_SURROGATE
-#undef FS_RAW
+#define FS_REFERENCE(type)                                                                         \
+    if (name == type::info().name)                                                                 \
+        return reference_of<type>();
+#define FS_VARIANT(name_) FS_REFERENCE(variant::name_)
+#define FS_SURROGATE(name_) FS_REFERENCE(variant::generated<surrogate::name_>)
+#include "kernels/kernels.def"
+#undef FS_REFERENCE
     return {};
 }
 

@@ -31,7 +31,7 @@ template <class Variant> struct Recurrence {
         return state.s != state.s ? State{state.s, state.s} : state;
     }
 };
-template <class Surrogate> struct Recurrence<RawScan<Surrogate>> {
+template <class Surrogate> struct Recurrence<Raw<Surrogate>> {
     static State of(const float *x, std::int64_t n, std::int64_t step) {
         State state = n > 0 ? State{x[0], 1} : State{-infinity<float>(), 0};
         for (std::int64_t i = 1; i < n; ++i) {

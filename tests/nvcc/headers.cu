@@ -57,13 +57,11 @@ template <class Surrogate> void use_raw(const void **kernel) {
 
 /// Takes the address of every kernel, so that each is compiled.
 void use_all(const void **kernel) {
-    use_both<variant::exact>(kernel);
-    use_both<variant::poly2>(kernel);
-    use_both<variant::poly3>(kernel);
-    use_both<variant::poly4>(kernel);
+#define FS_EXACT(name) use_both<variant::name>(kernel);
+#define FS_VARIANT(name) use_both<variant::name>(kernel);
 #define FS_SURROGATE(name) use_both<variant::generated<surrogate::name>>(kernel);
 #define FS_RAW(name, raw_name) use_raw<surrogate::raw_name>(kernel);
-#include "surrogates.def"
+#include "kernels/kernels.def"
 }
 
 } // namespace fastsoftmax::FS_ISA
