@@ -9,6 +9,7 @@
 #include "common/weights/variant_info.hpp"
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 struct CUstream_st; // what cudaStream_t points to
 
@@ -28,10 +29,7 @@ struct Kernel {
     double bound;
     const char *bound_kind;
 };
-struct Kernels {
-    const Kernel *rows;
-    int count;
-};
+using Kernels = std::span<const Kernel>;
 
 /// Name and description of an error that a launcher returned.
 const char *error_name(int error);

@@ -69,7 +69,7 @@ cudaError_t start(void *states, std::int64_t heads, int d_k, int d_v, bool zeros
 
 } // namespace
 
-Kernels heinsen_kernels() { return {table, 4}; }
+Kernels heinsen_kernels() { return table; }
 
 int launch_heinsen(const HeinsenArguments &a) {
     if (a.d_k < 1 || a.d_v < 1 || (a.k && (!a.v || !a.to)) || (a.q && !a.y) ||

@@ -3,7 +3,6 @@
 #include "cuda/int8/launch.cuh"
 
 #include <cmath>
-#include <cstring>
 
 namespace fastsoftmax::cuda {
 namespace {
@@ -13,13 +12,8 @@ constexpr Kernel tables[] = {{"int8", "int8", byte_table::u8::info(), 0, "exact 
 
 } // namespace
 
-int exp_table(const char *name) {
-    for (int i = 0; i < 2; ++i)
-        if (std::strcmp(name, tables[i].variant.name) == 0)
-            return i;
-    return -1;
-}
-Kernels exp_table_kernels() { return {tables, 2}; }
+int exp_table(const char *name) { return number_of(name, tables); }
+Kernels exp_table_kernels() { return tables; }
 
 void fill_exp_factors(ExpFactors &factors, double scale) {
     for (int i = 0; i < 16; ++i) {

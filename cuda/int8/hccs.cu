@@ -2,8 +2,6 @@
 #include "cuda/int8/hccs.cuh"
 #include "cuda/int8/launch.cuh"
 
-#include <cstring>
-
 namespace fastsoftmax::cuda {
 namespace {
 
@@ -21,13 +19,8 @@ int run(const Int8Arguments &a, const HccsParameters &parameters) {
 
 } // namespace
 
-int hccs_mode(const char *name) {
-    for (int i = 0; i < 5; ++i)
-        if (std::strcmp(name, modes[i].variant.name) == 0)
-            return i;
-    return -1;
-}
-Kernels hccs_kernels() { return {modes, 5}; }
+int hccs_mode(const char *name) { return number_of(name, modes); }
+Kernels hccs_kernels() { return modes; }
 
 int launch_hccs(const Int8Arguments &a, HccsMode mode, const HccsHead &head,
                 const HccsHead *heads) {

@@ -2,7 +2,17 @@
 #pragma once
 #include "cuda/int8/long_rows.cuh"
 
+#include <cstring>
+
 namespace fastsoftmax::cuda {
+
+/// Place of a variant among the kernels of an operation, or -1.
+inline int number_of(const char *variant, Kernels kernels) {
+    for (std::size_t i = 0; i < kernels.size(); ++i)
+        if (std::strcmp(variant, kernels[i].variant.name) == 0)
+            return static_cast<int>(i);
+    return -1;
+}
 
 class Int8Launch {
     Int8Call call_{};

@@ -2,7 +2,7 @@
 #include "cuda/rows/variant.cuh"
 
 #include <cstring>
-#include <iterator>
+#include <vector>
 
 namespace fastsoftmax::cuda {
 namespace {
@@ -33,28 +33,25 @@ constexpr Operation operations[] = {
     {"normalizer", "relative, s", 5e-7, 4e-15},
 };
 
-struct Table {
-    Kernel rows[128];
-    int count = 0;
-
-    Table() {
-        for (const Operation &op : operations)
-            each_variant([&](const RowsVariant &v) {
-                const bool exact = v.float64;
-                rows[count++] = {op.name, "float32", v.info, exact ? op.float32 : v.info.bound,
-                                 exact ? op.bound_kind : v.info.bound_kind};
-                if (exact)
-                    rows[count++] = {op.name, "float64", v.info, op.float64, op.bound_kind};
-                return count + 2 > static_cast<int>(std::size(rows));
-            });
-    }
-};
+std::vector<Kernel> all_kernels() {
+    std::vector<Kernel> all;
+    for (const Operation &op : operations)
+        each_variant([&](const RowsVariant &v) {
+            const bool exact = v.float64;
+            all.push_back({op.name, "float32", v.info, exact ? op.float32 : v.info.bound,
+                           exact ? op.bound_kind : v.info.bound_kind});
+            if (exact)
+                all.push_back({op.name, "float64", v.info, op.float64, op.bound_kind});
+            return false;
+        });
+    return all;
+}
 
 } // namespace
 
 Kernels rows_kernels() {
-    static const Table table;
-    return {table.rows, table.count};
+    static const std::vector<Kernel> all = all_kernels();
+    return all;
 }
 
 int rows_variant(const char *name) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <iterator>
+#include <vector>
 
 namespace fastsoftmax::cuda {
 namespace {
@@ -20,17 +21,15 @@ constexpr ScanVariant variants[] = {
 };
 constexpr int count = std::size(variants);
 
-struct Table {
-    Kernel rows[count];
-    Table() {
-        for (int i = 0; i < count; ++i) {
-            const VariantInfo &info = variants[i].info;
-            const bool exact = std::strcmp(info.name, "exact") == 0;
-            rows[i] = {"scan", "float32", info, exact ? 4e-7 : info.bound,
-                       exact ? "relative, s, one update" : info.bound_kind};
-        }
+std::vector<Kernel> all_kernels() {
+    std::vector<Kernel> all;
+    for (const ScanVariant &v : variants) {
+        const bool exact = std::strcmp(v.info.name, "exact") == 0;
+        all.push_back({"scan", "float32", v.info, exact ? 4e-7 : v.info.bound,
+                       exact ? "relative, s, one update" : v.info.bound_kind});
     }
-};
+    return all;
+}
 
 } // namespace
 
@@ -42,8 +41,8 @@ int scan_variant(const char *name) {
 }
 
 Kernels scan_kernels() {
-    static const Table table;
-    return {table.rows, count};
+    static const std::vector<Kernel> all = all_kernels();
+    return all;
 }
 
 int launch_scan(const ScanArguments &a) {

@@ -26,7 +26,7 @@ template <class S> cudaError_t launch_dtype(const TopkCall &call) {
 
 } // namespace
 
-Kernels topk_kernels() { return {table, 2}; }
+Kernels topk_kernels() { return table; }
 
 int launch_topk(const TopkArguments &a) {
     if (a.k < 1 || a.k > topk_most || a.n < a.k || a.n > 0x7fffffff - 4096 || a.dims > max_outer)

@@ -30,9 +30,8 @@ void check_table(Batch &b, Random &g, const char *table, bool bytes, const std::
 
 /// Both tables, in both types of results.
 void check_all(Batch &b, Random &g, const std::string &schedule, Report &report) {
-    const Kernels all = exp_table_kernels();
-    for (int i = 0; i < all.count; ++i) {
-        const char *table = all.rows[i].variant.name;
+    for (const Kernel &kernel : exp_table_kernels()) {
+        const char *table = kernel.variant.name;
         for (const bool bytes : {false, true})
             check_table(b, g, table, bytes, schedule + ": int8/" + table, report);
     }

@@ -48,9 +48,8 @@ void check_hccs(Batch &b, Random &g, const char *mode, bool bytes, const std::st
 
 /// Every mode, in every type of result that it has.
 void check_all(Batch &b, Random &g, const std::string &schedule, Report &report) {
-    const Kernels all = hccs_kernels();
-    for (int i = 0; i < all.count; ++i) {
-        const char *mode = all.rows[i].variant.name;
+    for (const Kernel &kernel : hccs_kernels()) {
+        const char *mode = kernel.variant.name;
         const std::string_view v = mode;
         for (const bool bytes : {false, true})
             if (v == "wide" || v.starts_with("i8") == bytes)

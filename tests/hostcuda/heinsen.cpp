@@ -167,8 +167,8 @@ int main(int count, char **arguments) {
         for (const Shape &shape : shapes) {
             if (brief && (shape.n > 20 || shape.spread > 1))
                 continue;
-            check<float>(shape, kernels.rows[0].bound, schedule, report);
-            check<double>(shape, kernels.rows[1].bound, schedule, report);
+            check<float>(shape, kernels[0].bound, schedule, report);
+            check<double>(shape, kernels[1].bound, schedule, report);
         }
     };
     hostcuda::each_schedule(in_schedule, brief);

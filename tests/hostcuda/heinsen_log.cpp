@@ -158,8 +158,8 @@ int main(int count, char **arguments) {
         for (const Shape &shape : shapes) {
             if (brief && (shape.n > 9 || shape.keys > 1))
                 continue;
-            check<float>(shape, kernels.rows[2].bound, schedule, report);
-            check<double>(shape, kernels.rows[3].bound, schedule, report);
+            check<float>(shape, kernels[2].bound, schedule, report);
+            check<double>(shape, kernels[3].bound, schedule, report);
         }
     };
     hostcuda::each_schedule(in_schedule, brief);

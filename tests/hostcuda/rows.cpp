@@ -24,10 +24,8 @@ template <class F> void schedules(const F &f) { hostcuda::each_schedule(f, brief
 /// f(kernel, type, whether it stands for others) for every variant and type of elements. `exact`,
 /// and one variant of each form, stand for all others: in brief, they are all.
 template <class F> void each_kernel(const F &f) {
-    const Kernels all = rows_kernels();
     std::string forms;
-    for (int i = 0; i < all.count; ++i) {
-        const Kernel &kernel = all.rows[i];
+    for (const Kernel &kernel : rows_kernels()) {
         if (std::string_view(kernel.op) != "online")
             continue;
         const bool stands = is_exact(kernel) || forms.find(kernel.variant.form) == forms.npos;

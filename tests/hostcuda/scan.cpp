@@ -96,7 +96,7 @@ void check(Case &c, int threads, bool ahead, const std::string &schedule, Report
 }
 
 void check_all(const std::string &schedule, Report &report) {
-    int kinds = 0;
+    unsigned kinds = 0;
     constexpr int shapes[][3] = {{1, 1, 0}, {2, 33, 0}, {7, 31, 2}, {16, 70, 1}, {100, 9, 0}};
     for (const auto &[n, sequences, gap] : shapes) {
         Case c(n, sequences, gap);
@@ -106,7 +106,7 @@ void check_all(const std::string &schedule, Report &report) {
 #include "cuda/scan/variants.def"
         }
     }
-    report.check(kinds == scan_kernels().count, "not every variant was run");
+    report.check(kinds == scan_kernels().size(), "not every variant was run");
 }
 
 /// s against a sum in float64, relative, for a long row.

@@ -202,7 +202,7 @@ void check_dtype(const std::string &schedule, double bound, bool brief, Report &
 int main(int count, char **arguments) {
     const bool brief = count > 1 && std::string_view(arguments[1]) == "brief";
     Report report;
-    const double single = topk_kernels().rows[0].bound, twice = topk_kernels().rows[1].bound;
+    const double single = topk_kernels()[0].bound, twice = topk_kernels()[1].bound;
     const auto in_schedule = [&](const std::string &schedule) {
         check_dtype<float>(schedule, single, brief, report);
         check_dtype<double>(schedule, twice, brief, report);

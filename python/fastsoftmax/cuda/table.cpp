@@ -18,9 +18,8 @@ template <class F> nb::tuple each_dimension(const Array &array, const F &f) {
     return nb::tuple(values);
 }
 
-void add_kernels(nb::list &all, const cuda::Kernels &kernels) {
-    for (int i = 0; i < kernels.count; ++i) {
-        const cuda::Kernel &kernel = kernels.rows[i];
+void add_kernels(nb::list &all, cuda::Kernels kernels) {
+    for (const cuda::Kernel &kernel : kernels) {
         const VariantInfo &variant = kernel.variant;
         nb::dict row;
         row["id"] = std::string(kernel.op) + "/" + variant.name + "/" FS_CUDA_ISA;
@@ -45,7 +44,7 @@ void add_kernels(nb::list &all, const cuda::Kernels &kernels) {
 
 nb::list kernel_dicts() {
     nb::list all;
-    for (const cuda::Kernels &kernels :
+    for (const cuda::Kernels kernels :
          {cuda::rows_kernels(), cuda::scan_kernels(), cuda::topk_kernels(), cuda::hccs_kernels(),
           cuda::exp_table_kernels(), cuda::heinsen_kernels()})
         add_kernels(all, kernels);
