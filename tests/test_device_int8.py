@@ -54,6 +54,25 @@ def test_table(hostcuda: Any, table: str, dtype: type) -> None:
         assert_same(got, wanted)
 
 
+def scales_near_halves() -> np.ndarray:
+    """Scales for which a power of exp lies next to a half: where its entry may be rounded."""
+    entries, i = np.arange(7, 32767, 643) + 0.5, np.array([[2], [5], [11], [15]])
+    coarse = -np.log(entries / 32767) / (16 * i)
+    nudged = [coarse * (1 + k * 2.0**-52) for k in range(-2, 3)]
+    return np.concatenate([scale.ravel() for near in nudged for scale in (near, 16 * near)])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_factors_of_the_cpu(hostcuda: Any, table: str) -> None:
+    """The table is one: a row of two elements shows each of its factors."""
+    scales = scales_near_halves()
+    d = np.concatenate([np.arange(1, 16), np.arange(16, 256, 16)])
+    rows = np.stack([np.full(d.shape, 127), 127 - d], axis=-1).astype(np.int8)
+    x = np.broadcast_to(rows, (len(scales), *rows.shape)).copy()
+    wanted = int8.softmax(x, scales, table=table, out_dtype=np.int16)
+    assert_same(int8.softmax(Fake(x), scales, table=table, out_dtype=np.int16), wanted)
+
+
 def test_layouts(hostcuda: Any) -> None:
     """Rows with gaps, rows that are copied first, one row, none, and `out`."""
     for x in (X[:, ::2, 1:], X[..., ::2], X[0, 0, 0], X[..., :0]):

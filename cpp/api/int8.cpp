@@ -3,6 +3,7 @@
 #include "api/jobs/lie_apart.hpp"
 #include "api/jobs/outer_loop.hpp"
 #include "api/jobs/split.hpp"
+#include "common/int8_exp_table.hpp"
 #include "dispatch/kernel_for.hpp"
 #include "dispatch/thread_pool.hpp"
 #include "kernels/arguments.hpp"
@@ -96,17 +97,6 @@ void each_parameters(const Rows &rows, Array<const P> parameters, const F &check
     });
 }
 
-/// Powers by products, for 2 exps in place of 32, half a microsecond: 16 roundings of a double,
-/// which leaves entries of 15 bits as they are.
-void fill_table(ByteTableArguments &a, double scale) {
-    const double coarse = std::exp(-16 * scale), fine = std::exp(-scale);
-    double high = 32767, low = 32767;
-    for (int i = 0; i < 16; ++i, high *= coarse, low *= fine) {
-        a.A[i] = static_cast<std::int16_t>(high + 0.5);
-        a.B[i] = static_cast<std::int16_t>(low + 0.5);
-    }
-}
-
 } // namespace
 
 std::string problem_of(const Head &head, std::string_view mode, std::size_t n) {
@@ -174,7 +164,7 @@ void softmax(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const do
                                         std::to_string(scale));
     });
     run(x, mask, y, rows, kernel, options, [&](ByteTableArguments &a, std::ptrdiff_t offset) {
-        fill_table(a, at(scales.data, offset));
+        fill_exp_factors(a.A, a.B, at(scales.data, offset));
     });
 }
 

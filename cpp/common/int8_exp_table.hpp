@@ -28,6 +28,25 @@
 
 namespace fastsoftmax {
 
+/// A[i] and B[i] for softmax of scale * x, the same on CPU and CUDA. For those who call kernels: an
+/// ISA's object calls no library. Powers by products take 2 exps in place of 32, half a
+/// microsecond. Their 16 roundings of a double decide where the power lies within 1e-9 of a half,
+/// nowhere else.
+inline void fill_exp_factors(std::int16_t (&A)[16], std::int16_t (&B)[16], double scale) {
+    const double coarse = __builtin_exp(-16 * scale), fine = __builtin_exp(-scale);
+    double high = 32767, low = 32767;
+    for (int i = 0; i < 16; ++i, high *= coarse, low *= fine) {
+        A[i] = static_cast<std::int16_t>(high + 0.5);
+        B[i] = static_cast<std::int16_t>(low + 0.5);
+    }
+}
+
+/// The weight of a d whose factors are a and b, in 8 bits or 15.
+FS_INLINE int table_weight(int a, int b, int bits) {
+    const int product = (a * b + 0x4000) >> 15;
+    return bits == 8 ? (255 * product + 0x4000) >> 15 : product;
+}
+
 /// What a row's weights are multiplied by and shifted by.
 struct RowScale {
     std::int32_t q, round, shift;

@@ -28,12 +28,12 @@ struct HccsHead {
     std::int32_t B, S, Dmax;
 };
 
-/// Factors of a table of exp; fill_exp_factors() makes them.
+/// Factors of a table of exp.
 struct ExpFactors {
     std::int16_t A[16], B[16];
 };
-/// For softmax of scale * x, as on the CPU.
-void fill_exp_factors(ExpFactors &factors, double scale);
+/// For softmax of scale * x, with the bits of the CPU's.
+ExpFactors exp_factors(double scale);
 
 enum class HccsMode : int { i16_div, i16_clb, i8_div, i8_clb, wide };
 enum class ExpTable : int { u8, u16 };

@@ -2,8 +2,6 @@
 #include "cuda/int8/exp_table.cuh"
 #include "cuda/int8/launch.cuh"
 
-#include <cmath>
-
 namespace fastsoftmax::cuda {
 namespace {
 
@@ -15,11 +13,10 @@ constexpr Kernel tables[] = {{"int8", "int8", byte_table::u8::info(), 0, "exact 
 int exp_table(const char *name) { return number_of(name, tables); }
 Kernels exp_table_kernels() { return tables; }
 
-void fill_exp_factors(ExpFactors &factors, double scale) {
-    for (int i = 0; i < 16; ++i) {
-        factors.A[i] = static_cast<std::int16_t>(std::lrint(32767 * std::exp(-16 * scale * i)));
-        factors.B[i] = static_cast<std::int16_t>(std::lrint(32767 * std::exp(-scale * i)));
-    }
+ExpFactors exp_factors(double scale) {
+    ExpFactors factors;
+    fill_exp_factors(factors.A, factors.B, scale);
+    return factors;
 }
 
 int launch_exp_table(const Int8Arguments &a, ExpTable which, const ExpFactors &factors,

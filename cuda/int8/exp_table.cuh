@@ -133,8 +133,7 @@ template <class Result> class ExpTableMethod {
                 b = (d & 15) == i ? p.factors.B[i] : b;
             }
         }
-        const int product = (a * b + 0x4000) >> 15;
-        return static_cast<unsigned>(p.bits == 8 ? (255 * product + 0x4000) >> 15 : product);
+        return static_cast<unsigned>(table_weight(a, b, p.bits));
     }
 
     int bits_, halvings_;

@@ -10,7 +10,7 @@ void check_table(Batch &b, Random &g, const char *table, bool bytes, const std::
     const auto groups = static_cast<std::size_t>(b.arguments().groups);
     Memory<ExpFactors> factors(groups);
     for (std::size_t i = 0; i < groups; ++i)
-        fill_exp_factors(factors[i], std::exp(-0.5 - 0.05 * g.below(120)) * (g.below(20) ? 1 : 20));
+        factors[i] = exp_factors(std::exp(-0.5 - 0.05 * g.below(120)) * (g.below(20) ? 1 : 20));
     const auto launch = [&](const Int8Arguments &a) {
         return launch_exp_table(a, static_cast<ExpTable>(exp_table(table)), factors[0],
                                 groups > 1 ? factors.data() : nullptr);

@@ -153,8 +153,7 @@ template <class Table, class V> struct Int8Table {
 
   private:
     static int weight(const ByteTableArguments &a, int d) {
-        const int product = (a.A[d >> 4] * a.B[d & 15] + 0x4000) >> 15;
-        return Table::bits == 8 ? (255 * product + 0x4000) >> 15 : product;
+        return table_weight(a.A[d >> 4], a.B[d & 15], Table::bits);
     }
     template <class Out> static void rows(const ByteTableArguments &a) {
         if constexpr (PermutesBytes<V>) {

@@ -83,9 +83,7 @@ void softmax(const std::string &table, const Array &x, const Array *mask, const 
     const Shared shared{each, sets};
     const auto *all = sets_of<cuda::ExpFactors>(factors, shared, "int16");
     const auto arguments = arguments_of(x, mask, y, shared, stream);
-    cuda::ExpFactors one{};
-    if (!all)
-        cuda::fill_exp_factors(one, scale);
+    const cuda::ExpFactors one = all ? cuda::ExpFactors{} : cuda::exp_factors(scale);
     launch(x.device(), "int8/" + table, [&] {
         return cuda::launch_exp_table(arguments, static_cast<cuda::ExpTable>(number), one, all);
     });
@@ -95,7 +93,7 @@ void softmax(const std::string &table, const Array &x, const Array *mask, const 
 nb::bytes exp_factors(const nb::sequence &scales) {
     std::vector<cuda::ExpFactors> all;
     for (const nb::handle scale : scales)
-        cuda::fill_exp_factors(all.emplace_back(), nb::cast<double>(scale));
+        all.push_back(cuda::exp_factors(nb::cast<double>(scale)));
     return nb::bytes(reinterpret_cast<const char *>(all.data()), all.size() * sizeof all[0]);
 }
 
