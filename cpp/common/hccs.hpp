@@ -15,8 +15,8 @@
 // since the true one lies at least 1/Z below the next. `wide` multiplies by a reciprocal of 33
 // bits: see Reciprocal. Paper: arXiv 2604.02292; `wide` is ours.
 #pragma once
+#include "common/claims.hpp"
 #include "common/config.hpp"
-#include "common/weights/variant_info.hpp"
 #include <cstdint>
 
 namespace fastsoftmax {
@@ -67,17 +67,7 @@ enum class HccsScaling { low_half, shifted, nearest };
 namespace hccs {
 
 constexpr VariantInfo mode_info(const char *name, int operations, const char *source) {
-    return {.name = name,
-            .form = "B - S*d",
-            .bound = 0,
-            .bound_kind = "exact bits",
-            .domain = -255,
-            .value_at_zero = 1,
-            .tail = 0,
-            .monotone = true,
-            .operations = operations,
-            .rescale = "nothing",
-            .source = source};
+    return claims::exact_bits(name, "B - S*d", operations, source);
 }
 
 inline constexpr const char *paper = "arXiv 2604.02292";

@@ -21,8 +21,8 @@
 // where all weights are E. E is 3.1e-5 (u16) or 2.1e-3 (u8), with what halving adds. The errors in
 // proportion to w move a probability by less than half a unit of 32767 more.
 #pragma once
+#include "common/claims.hpp"
 #include "common/config.hpp"
-#include "common/weights/variant_info.hpp"
 #include <cstddef>
 #include <cstdint>
 
@@ -81,17 +81,7 @@ FS_INLINE std::uint64_t halved(std::uint64_t sum, int halvings) {
 namespace byte_table {
 
 constexpr VariantInfo table_info(const char *name, int operations, const char *source) {
-    return {.name = name,
-            .form = "A[d >> 4]*B[d & 15]",
-            .bound = 0,
-            .bound_kind = "exact bits",
-            .domain = -255,
-            .value_at_zero = 1,
-            .tail = 0,
-            .monotone = true,
-            .operations = operations,
-            .rescale = "nothing",
-            .source = source};
+    return claims::exact_bits(name, "A[d >> 4]*B[d & 15]", operations, source);
 }
 
 struct u8 {

@@ -1,6 +1,7 @@
 // How a unit that is compiled once per ISA makes entries of the table. FS_ISA is its namespace; the
 // vector header comes first.
 #pragma once
+#include "common/claims.hpp"
 #include "common/weights/variants.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/kernel.hpp"
@@ -43,8 +44,8 @@ constexpr Kernel make_plain_kernel() {
         }
     }
     if constexpr (std::same_as<Variant, variant::exact>) {
-        kernel.bound = Implementation::exact_bound;
-        kernel.bound_kind = Implementation::exact_bound_kind;
+        kernel.bound = Implementation::exact_claim.template bound<typename V::scalar>();
+        kernel.bound_kind = Implementation::exact_claim.kind;
     }
     return kernel;
 }

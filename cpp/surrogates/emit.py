@@ -50,7 +50,7 @@ def header(entries: list[Entry], source: str) -> str:
     return (
         HEADING.format(source=source)
         + "#pragma once\n\n"
-        + '#include "common/config.hpp"\n#include "common/weights/variant_info.hpp"\n\n'
+        + '#include "common/claims.hpp"\n#include "common/config.hpp"\n\n'
         + f"namespace {NAMESPACE} {{\n{structs}\n}} // namespace {NAMESPACE}\n"
     )
 
@@ -97,7 +97,7 @@ def _weight_info(entry: Entry) -> str:
         name=_quoted(entry.name),
         form=_quoted(f"h({entry.argument})"),
         bound=_number(entry.measured_error),
-        bound_kind=_quoted("absolute, weight"),
+        bound_kind="claims::absolute_weight",
         domain=_number(entry.domain),
         value_at_zero=_number(value_at_zero(entry)),
         tail="0.0",

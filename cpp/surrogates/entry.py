@@ -58,7 +58,7 @@ RESERVED_WORDS = """
     short signed sizeof static static_assert static_cast struct switch template this thread_local
     throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while
     xor xor_eq unix linux
-    argument_is_u domain g h info masked rescales_by_h fastsoftmax surrogate
+    argument_is_u claims domain g h info masked rescales_by_h fastsoftmax surrogate
 """
 RESERVED = frozenset(RESERVED_WORDS.split())
 

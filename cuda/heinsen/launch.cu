@@ -1,4 +1,5 @@
 // Launchers of Heinsen attention.
+#include "cuda/device/make_kernel.hpp"
 #include "cuda/heinsen/attention.cuh"
 #include "cuda/heinsen/log_values.cuh"
 #include "cuda/heinsen/start.cuh"
@@ -6,14 +7,10 @@
 namespace fastsoftmax::cuda {
 namespace {
 
-constexpr const char *bound_kind = "relative to weighted |v|, 1000 tokens";
-constexpr const char *log_bound_kind = "relative to y, 1000 tokens";
-constexpr Kernel table[] = {
-    {"heinsen", "float32", variant::exact::info(), 5e-6, bound_kind},
-    {"heinsen", "float64", variant::exact::info(), 1e-13, bound_kind},
-    {"heinsen_log", "float32", variant::exact::info(), 5e-6, log_bound_kind},
-    {"heinsen_log", "float64", variant::exact::info(), 1e-13, log_bound_kind},
-};
+constexpr Kernel table[] = {exact_kernel<float>("heinsen", claims::heinsen),
+                            exact_kernel<double>("heinsen", claims::heinsen),
+                            exact_kernel<float>("heinsen_log", claims::heinsen_log),
+                            exact_kernel<double>("heinsen_log", claims::heinsen_log)};
 
 int padded(int d) { return static_cast<int>(heinsen_padded(static_cast<std::size_t>(d))); }
 

@@ -1,12 +1,13 @@
 // Launcher of the softmax by a table of exp.
+#include "cuda/device/make_kernel.hpp"
 #include "cuda/int8/exp_table.cuh"
 #include "cuda/int8/launch.cuh"
 
 namespace fastsoftmax::cuda {
 namespace {
 
-constexpr Kernel tables[] = {{"int8", "int8", byte_table::u8::info(), 0, "exact bits"},
-                             {"int8", "int8", byte_table::u16::info(), 0, "exact bits"}};
+constexpr Kernel tables[] = {kernel_of("int8", "int8", byte_table::u8::info()),
+                             kernel_of("int8", "int8", byte_table::u16::info())};
 
 } // namespace
 

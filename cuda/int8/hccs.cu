@@ -1,16 +1,17 @@
 // Launcher of HCCS.
+#include "cuda/device/make_kernel.hpp"
 #include "cuda/int8/hccs.cuh"
 #include "cuda/int8/launch.cuh"
 
 namespace fastsoftmax::cuda {
 namespace {
 
-constexpr Kernel exact_bits(const VariantInfo &variant) {
-    return {"hccs", "int8", variant, 0, "exact bits"};
+template <class Mode> constexpr Kernel kernel_of_mode() {
+    return kernel_of("hccs", "int8", Mode::info());
 }
-constexpr Kernel modes[] = {exact_bits(hccs::i16_div::info()), exact_bits(hccs::i16_clb::info()),
-                            exact_bits(hccs::i8_div::info()), exact_bits(hccs::i8_clb::info()),
-                            exact_bits(hccs::wide::info())};
+constexpr Kernel modes[] = {kernel_of_mode<hccs::i16_div>(), kernel_of_mode<hccs::i16_clb>(),
+                            kernel_of_mode<hccs::i8_div>(), kernel_of_mode<hccs::i8_clb>(),
+                            kernel_of_mode<hccs::wide>()};
 
 template <HccsScaling scaling, bool Limits, class Out>
 int run(const Int8Arguments &a, const HccsParameters &parameters) {

@@ -9,10 +9,9 @@
 // with many there are no registers left for them.
 //
 // Weights are those of the CPU's kernels (common/weights/exp.hpp, surrogates), on the FMA units: no
-// approximate instruction is involved, so `exact` has the CPU's bounds: 5e-7 relative for x - m >
-// -20, 3e-7 absolute, and 4e-15 in float64. A thread adds its weights by fours in a tree and then
-// compensated, rows merge compensated sums: their length adds no error. Rows with |m| beyond the
-// weight's limit subtract m first.
+// approximate instruction is involved, so `exact` has the CPU's bounds (common/claims.hpp). A thread
+// adds its weights by fours in a tree and then compensated, rows merge compensated sums: their
+// length adds no error. Rows with |m| beyond the weight's limit subtract m first.
 //
 // Edges: row_result.cuh. Rejected: a class for each row length as on the CPU (the number of
 // threads, a power of two, is chosen when it runs; compile time and size grow with classes); a way

@@ -1,4 +1,5 @@
 // launch_rows: finds the variant, and checks what a launch can't do.
+#include "cuda/device/make_kernel.hpp"
 #include "cuda/rows/variant.cuh"
 
 #include <cstring>
@@ -24,24 +25,23 @@ std::int64_t row_count(const RowsArguments &a) {
 }
 
 struct Operation {
-    const char *name, *bound_kind;
-    double float32, float64;
+    const char *name;
+    Claim claim; ///< of `exact`
 };
-constexpr Operation operations[] = {
-    {"online", "relative, probability, x - max > -20", 5e-7, 4e-15},
-    {"log_softmax", "absolute, log probability, and two roundings", 5e-7, 4e-15},
-    {"normalizer", "relative, s", 5e-7, 4e-15},
-};
+constexpr Operation operations[] = {{"online", claims::probability},
+                                    {"log_softmax", claims::log_probability},
+                                    {"normalizer", claims::normalizer}};
 
 std::vector<Kernel> all_kernels() {
     std::vector<Kernel> all;
     for (const Operation &op : operations)
         each_variant([&](const RowsVariant &v) {
-            const bool exact = v.float64;
-            all.push_back({op.name, "float32", v.info, exact ? op.float32 : v.info.bound,
-                           exact ? op.bound_kind : v.info.bound_kind});
-            if (exact)
-                all.push_back({op.name, "float64", v.info, op.float64, op.bound_kind});
+            if (v.float64) {
+                all.push_back(exact_kernel<float>(op.name, op.claim));
+                all.push_back(exact_kernel<double>(op.name, op.claim));
+            } else {
+                all.push_back(kernel_of(op.name, "float32", v.info));
+            }
             return false;
         });
     return all;

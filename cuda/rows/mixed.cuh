@@ -17,6 +17,7 @@
 #pragma once
 #include "cuda/device/lane.cuh"
 
+#include "common/claims.hpp"
 #include "common/weights/exp.hpp"
 #include "common/weights/unit.hpp"
 #include "common/weights/variants.hpp"
@@ -72,7 +73,7 @@ template <int Eighths> struct Mixed {
         return {.name = names[Eighths],
                 .form = "exp",
                 .bound = some ? 2.8e-6 : 8e-7,
-                .bound_kind = "absolute, weight",
+                .bound_kind = claims::absolute_weight,
                 .domain = -88.03,
                 .value_at_zero = 1.0,
                 .tail = 0.0,

@@ -1,4 +1,5 @@
 // Launcher of `scan`.
+#include "cuda/device/make_kernel.hpp"
 #include "cuda/scan/scan.cuh"
 #include "surrogates.hpp"
 
@@ -25,8 +26,8 @@ std::vector<Kernel> all_kernels() {
     std::vector<Kernel> all;
     for (const ScanVariant &v : variants) {
         const bool exact = std::strcmp(v.info.name, "exact") == 0;
-        all.push_back({"scan", "float32", v.info, exact ? 4e-7 : v.info.bound,
-                       exact ? "relative, s, one update" : v.info.bound_kind});
+        all.push_back(exact ? exact_kernel<float>("scan", claims::update)
+                            : kernel_of("scan", "float32", v.info));
     }
     return all;
 }

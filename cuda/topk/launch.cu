@@ -1,14 +1,12 @@
 // Launcher of `topk`.
+#include "cuda/device/make_kernel.hpp"
 #include "cuda/topk/topk.cuh"
 
 namespace fastsoftmax::cuda {
 namespace {
 
-constexpr const char *bound_kind = "relative, probability, x - max > -20";
-constexpr Kernel table[] = {
-    {"topk", "float32", variant::exact::info(), 5e-7, bound_kind},
-    {"topk", "float64", variant::exact::info(), 4e-15, bound_kind},
-};
+constexpr Kernel table[] = {exact_kernel<float>("topk", claims::probability),
+                            exact_kernel<double>("topk", claims::probability)};
 
 template <class S, bool Plain> cudaError_t launch_as(const TopkCall &call) {
     const std::int64_t of_block = topk_threads / call.threads;

@@ -11,7 +11,7 @@
 // Rows whose maximum is beyond exp's limit (exp.hpp: 16384 in float) are summed in a second pass,
 // with the maximum subtracted.
 //
-// Error: relative 5e-7 (float64: 4e-15) for z - max > -20, then one rounding to the type of x.
+// Error: claims::probability (common/claims.hpp), then one rounding to the type of x.
 // Edges: NaN or +inf in the row, or -inf only: probabilities NaN; 0 where the mask leaves nothing.
 // Order: descending, equal ones by place; -inf, then NaN come last.
 // Rejected: a list for each thread, which k = 64 spills; sorting by blocks and the radix, which

@@ -3,10 +3,10 @@
 // A variant is a type with info(), a weight for rows (`Weight<V, Shifted>`), and what `scan` needs:
 // `rescale`, saying what s is multiplied by on a new maximum.
 #pragma once
+#include "common/claims.hpp"
 #include "common/weights/exp.hpp"
 #include "common/weights/exp_table.hpp"
 #include "common/weights/surrogate.hpp"
-#include "common/weights/variant_info.hpp"
 #include <type_traits>
 
 namespace fastsoftmax {
@@ -30,7 +30,7 @@ constexpr VariantInfo exp_info(const char *name, int degree, double bound, doubl
     return {.name = name,
             .form = "exp",
             .bound = bound,
-            .bound_kind = "absolute, weight",
+            .bound_kind = claims::absolute_weight,
             .domain = ExpConstants<float>::lowest,
             .value_at_zero = value_at_zero,
             .tail = 0.0,

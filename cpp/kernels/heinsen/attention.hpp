@@ -32,6 +32,7 @@
 // Rejected: the log domain of eq. 5 and 6, an exp and a log for each element of the state (10 times
 // the time and more); chunks of 8 with A by rows, each element loaded for 8 tokens (1.5 times).
 #pragma once
+#include "common/claims.hpp"
 #include "kernels/heinsen/chunk.hpp"
 #include "kernels/heinsen/token.hpp"
 
@@ -43,8 +44,7 @@ template <class Variant, class V> class Heinsen {
 
   public:
     using Arguments = HeinsenArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-6 : 1e-13;
-    static constexpr const char *exact_bound_kind = "relative to weighted |v|, 1000 tokens";
+    static constexpr Claim exact_claim = claims::heinsen;
 
     static void run(const Arguments &all) { each_head(all, run_head); }
 

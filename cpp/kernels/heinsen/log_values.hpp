@@ -19,6 +19,7 @@
 // which loses what a feature has that isn't of the largest key; H_S as one number, off by 5e-4 at
 // 1e4.
 #pragma once
+#include "common/claims.hpp"
 #include "common/heinsen_log.hpp"
 #include "common/log.hpp"
 #include "kernels/heinsen/feature_weights.hpp"
@@ -32,8 +33,7 @@ template <class Variant, class V> class HeinsenLog {
 
   public:
     using Arguments = HeinsenLogArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-6 : 1e-13;
-    static constexpr const char *exact_bound_kind = "relative to y, 1000 tokens";
+    static constexpr Claim exact_claim = claims::heinsen_log;
 
     static void run(const Arguments &all) { each_head(all, run_head); }
 

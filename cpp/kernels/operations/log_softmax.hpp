@@ -8,6 +8,7 @@
 // of the result, half a unit in the last place each. Edges: -inf gives -inf; a row of -inf only, or
 // with a NaN or +inf, is all NaN.
 #pragma once
+#include "common/claims.hpp"
 #include "common/log.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/columns/tiled.hpp"
@@ -18,8 +19,7 @@ namespace fastsoftmax {
 template <class Variant, class V> struct LogSoftmax {
     using T = typename V::scalar;
     using Arguments = LogSoftmaxArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-7 : 4e-15;
-    static constexpr const char *exact_bound_kind = "absolute, log probability, and two roundings";
+    static constexpr Claim exact_claim = claims::log_probability;
 
     static void run(const Arguments &a) {
         RowStates<Variant, V>::each(a.x, a.x_stride, a.rows, a.n,

@@ -5,6 +5,7 @@
 // off by what s is, 5e-7 absolute at most (float64: 4e-15), and half a unit in the last place. A
 // row of nothing or of -inf has log-sum-exp -inf, one with +inf +inf, one with a NaN NaN.
 #pragma once
+#include "common/claims.hpp"
 #include "common/log.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/columns/tiled.hpp"
@@ -36,8 +37,7 @@ __attribute__((noinline)) void give_states(const T *m, double *s, std::size_t co
 template <class Variant, class V> struct Normalizer {
     using T = typename V::scalar;
     using Arguments = NormalizerArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-7 : 4e-15;
-    static constexpr const char *exact_bound_kind = "relative, s";
+    static constexpr Claim exact_claim = claims::normalizer;
 
     static void run(const Arguments &a) {
         RowStates<Variant, V>::each(

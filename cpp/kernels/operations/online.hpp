@@ -15,6 +15,7 @@
 // Edges: a row of -inf only, or with a NaN or +inf, is all NaN. The sum finds a NaN, since weights
 // keep it; the scale then spreads it over the row. Paper: arXiv 1805.02867.
 #pragma once
+#include "common/claims.hpp"
 #include "common/weights/variants.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/columns/blocked.hpp"
@@ -30,8 +31,7 @@ namespace fastsoftmax {
 template <class Variant, class V> struct Online {
     using T = typename V::scalar;
     using Arguments = OnlineArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-7 : 4e-15;
-    static constexpr const char *exact_bound_kind = "relative, probability, x - max > -20";
+    static constexpr Claim exact_claim = claims::probability;
 
     static void run(const Arguments &a) {
         if constexpr (FoldsRows<V>) {

@@ -12,19 +12,16 @@
 // chain, so a row of n loses up to n * 6e-8. Edges: as the normalizer, except raw, which gives what
 // its formula gives.
 #pragma once
+#include "common/claims.hpp"
 #include "common/max_sum.hpp"
 #include "kernels/arguments.hpp"
 
 namespace fastsoftmax {
 
-/// Largest error of one update besides that of the weight: three roundings.
-template <class T> inline constexpr double update_bound = sizeof(T) == 4 ? 4e-7 : 2e-15;
-
 template <class Variant, class V> struct Scan {
     using T = typename V::scalar;
     using Arguments = ScanArguments<T>;
-    static constexpr double exact_bound = update_bound<T>;
-    static constexpr const char *exact_bound_kind = "relative, s, one update";
+    static constexpr Claim exact_claim = claims::update;
 
     static void run(const Arguments &a) {
         for (std::size_t r = 0; r < a.rows; ++r) {

@@ -18,6 +18,7 @@
 //
 // Rejected: taking candidates' weights while they are found, k log(n/k) instead of k of them.
 #pragma once
+#include "common/claims.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/operations/top_list.hpp"
 #include "kernels/rows/running_sum.hpp"
@@ -27,8 +28,7 @@ namespace fastsoftmax {
 template <class Variant, class V> struct Topk {
     using T = typename V::scalar;
     using Arguments = TopkArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 5e-7 : 4e-15;
-    static constexpr const char *exact_bound_kind = "relative, probability, x - max > -20";
+    static constexpr Claim exact_claim = claims::probability;
 
     static void run(const Arguments &a) {
         for (std::size_t r = 0; r < a.rows; ++r)

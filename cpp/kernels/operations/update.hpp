@@ -4,6 +4,7 @@
 // The same arithmetic as scan.hpp; a tuple's m may be anything finite. `repeats` keeps the caller's
 // overhead out of a measurement.
 #pragma once
+#include "common/claims.hpp"
 #include "kernels/operations/scan.hpp"
 
 namespace fastsoftmax {
@@ -11,8 +12,7 @@ namespace fastsoftmax {
 template <class Variant, class V> struct Update {
     using T = typename V::scalar;
     using Arguments = UpdateArguments<T>;
-    static constexpr double exact_bound = update_bound<T>;
-    static constexpr const char *exact_bound_kind = "relative, s, one update";
+    static constexpr Claim exact_claim = claims::update;
 
     static void run(const Arguments &a) {
         const OnlineUpdate<Variant, V> update;

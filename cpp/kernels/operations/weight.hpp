@@ -4,6 +4,7 @@
 // Error of exact, float32: 1.2e-7 relative for d > -20, growing to 3.1e-7 at -87 where the
 // reduction takes one step (exp.hpp): within the absolute error that a probability may have.
 #pragma once
+#include "common/claims.hpp"
 #include "kernels/arguments.hpp"
 #include "kernels/rows/passes.hpp"
 
@@ -12,8 +13,7 @@ namespace fastsoftmax {
 template <class Variant, class V> struct Weigh {
     using T = typename V::scalar;
     using Arguments = WeightArguments<T>;
-    static constexpr double exact_bound = sizeof(T) == 4 ? 3.5e-7 : 1e-15;
-    static constexpr const char *exact_bound_kind = "relative, weight, d > -87.25 (float64: -708)";
+    static constexpr Claim exact_claim = claims::weight;
 
     static void run(const Arguments &a) {
         const typename Variant::template Weight<V, false> weight(T(0));
