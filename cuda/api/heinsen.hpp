@@ -1,4 +1,4 @@
-// Launchers of Heinsen attention: see api.hpp for what all launchers promise,
+// Launchers of Heinsen attention: see api/rows.hpp for what all launchers promise,
 // kernels/heinsen/attention.hpp for formula, error and edges.
 #pragma once
 #include "cuda/api/rows.hpp"

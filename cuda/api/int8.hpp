@@ -1,5 +1,5 @@
-// Launchers of the int8 kernels: see api.hpp for what all launchers promise, common/hccs.hpp and
-// common/int8_exp_table.hpp for formulas and conditions, which the caller has checked.
+// Launchers of the int8 kernels: see api/rows.hpp for what all launchers promise, common/hccs.hpp
+// and common/int8_exp_table.hpp for formulas and conditions, which the caller has checked.
 #pragma once
 #include "cuda/api/rows.hpp"
 

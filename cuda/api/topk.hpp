@@ -1,4 +1,4 @@
-// Launcher of `topk`: see api.hpp for what all launchers promise.
+// Launcher of `topk`: see api/rows.hpp for what all launchers promise.
 #pragma once
 #include "cuda/api/rows.hpp"
 

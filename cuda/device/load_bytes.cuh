@@ -7,7 +7,7 @@
 
 namespace fastsoftmax::cuda {
 
-struct Sixteen {
+struct ByteVector {
     unsigned word[4];
 };
 
@@ -15,7 +15,7 @@ __host__ FS_DEVICE bool aligned_to(const void *p, unsigned size) {
     return (reinterpret_cast<std::uintptr_t>(p) & (size - 1)) == 0;
 }
 
-FS_DEVICE Sixteen load_vector(const void *from) {
+FS_DEVICE ByteVector load_vector(const void *from) {
     const auto *p = static_cast<const uint4 *>(from);
     check_aligned(p);
     const uint4 v = *p;
@@ -27,13 +27,13 @@ FS_DEVICE void store_vector(void *to, unsigned a, unsigned b, unsigned c, unsign
     *p = make_uint4(a, b, c, d);
 }
 
-/// The first `left` bytes (any number: none, or more than sixteen), then `fill`.
-FS_DEVICE Sixteen load_some(const void *from, std::int64_t left, unsigned fill) {
-    if (left >= 16 && aligned_to(from, 16))
+/// The first `count` bytes (any number: none, or more than sixteen), then `fill`.
+FS_DEVICE ByteVector load_up_to(const void *from, std::int64_t count, unsigned fill) {
+    if (count >= 16 && aligned_to(from, 16))
         return load_vector(from);
-    Sixteen piece;
+    ByteVector piece;
     const auto *bytes = static_cast<const std::uint8_t *>(from);
-    const bool words = left >= 16 && aligned_to(from, 4);
+    const bool words = count >= 16 && aligned_to(from, 4);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
         if (words) {
@@ -43,18 +43,19 @@ FS_DEVICE Sixteen load_some(const void *from, std::int64_t left, unsigned fill) 
         unsigned word = 0;
 #pragma unroll 1 // a loop: it isn't the usual way, and code for sixteen bytes is long
         for (int b = 0; b < 4; ++b)
-            word |= (4 * j + b < left ? unsigned{bytes[4 * j + b]} : fill) << (8 * b);
+            word |= (4 * j + b < count ? unsigned{bytes[4 * j + b]} : fill) << (8 * b);
         piece.word[j] = word;
     }
     return piece;
 }
 
-/// 0xff in the first `left` bytes (any number), else 0.
-FS_DEVICE Sixteen first_bytes(std::int64_t left) {
-    Sixteen piece;
+/// 0xff in the first `count` bytes (any number), else 0.
+FS_DEVICE ByteVector first_bytes(std::int64_t count) {
+    ByteVector piece;
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-        const int here = static_cast<int>(max(min(left - 4 * j, std::int64_t{4}), std::int64_t{0}));
+        const int here =
+            static_cast<int>(max(min(count - 4 * j, std::int64_t{4}), std::int64_t{0}));
         piece.word[j] = here == 4 ? ~0u : (1u << (8 * here)) - 1;
     }
     return piece;
@@ -66,13 +67,13 @@ template <class T, int N> FS_DEVICE void store_vectors(T *to, const unsigned (&a
     for (int j = 0; j < N; j += 4)
         store_vector(to + j * 4 / static_cast<int>(sizeof(T)), a[j], a[j + 1], a[j + 2], a[j + 3]);
 }
-/// The first `left` of them.
+/// The first `count` of them.
 template <class T, int N>
-FS_DEVICE void store_some(T *to, std::int64_t left, const unsigned (&a)[N]) {
-    if (left >= 16 && aligned_to(to, 16))
+FS_DEVICE void store_up_to(T *to, std::int64_t count, const unsigned (&a)[N]) {
+    if (count >= 16 && aligned_to(to, 16))
         return store_vectors(to, a);
     constexpr int each = 4 / static_cast<int>(sizeof(T)), bits = 8 * static_cast<int>(sizeof(T));
-    const bool words = left >= 16 && aligned_to(to, 4);
+    const bool words = count >= 16 && aligned_to(to, 4);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
         if (words) {
@@ -81,7 +82,7 @@ FS_DEVICE void store_some(T *to, std::int64_t left, const unsigned (&a)[N]) {
         }
 #pragma unroll 1
         for (int k = 0; k < each; ++k)
-            if (each * j + k < left)
+            if (each * j + k < count)
                 to[each * j + k] = static_cast<T>(a[j] >> (bits * k));
     }
 }

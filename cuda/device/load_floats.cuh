@@ -10,7 +10,7 @@ namespace fastsoftmax::cuda {
 
 /// What numbers stored as S are computed in.
 template <class S> using Computed = std::conditional_t<std::is_same_v<S, double>, double, float>;
-template <class S> inline constexpr int per_chunk = 16 / sizeof(S);
+template <class S> inline constexpr int per_vector = 16 / sizeof(S);
 
 FS_DEVICE float widened_one(float x) { return x; }
 FS_DEVICE double widened_one(double x) { return x; }
@@ -28,14 +28,14 @@ FS_DEVICE void narrow_one(float x, bfloat16 &to) {
     to.bits = static_cast<std::uint16_t>(narrowed_bfloat2(x, x));
 }
 
-/// v[0 .. per_chunk) from an aligned address.
-FS_DEVICE void load_chunk(const float *p, float *v) {
+/// v[0 .. per_vector) from an aligned address.
+FS_DEVICE void load_vector(const float *p, float *v) {
     const auto *const from = reinterpret_cast<const float4 *>(p);
     check_aligned(from);
     const float4 q = *from;
     v[0] = q.x, v[1] = q.y, v[2] = q.z, v[3] = q.w;
 }
-FS_DEVICE void load_chunk(const double *p, double *v) {
+FS_DEVICE void load_vector(const double *p, double *v) {
     const auto *const from = reinterpret_cast<const double2 *>(p);
     check_aligned(from);
     const double2 q = *from;
@@ -46,7 +46,7 @@ FS_DEVICE uint4 load_words(const void *p) {
     check_aligned(from);
     return *from;
 }
-FS_DEVICE void load_chunk(const float16 *p, float *v) {
+FS_DEVICE void load_vector(const float16 *p, float *v) {
     const uint4 q = load_words(p);
     const unsigned words[4] = {q.x, q.y, q.z, q.w};
 #pragma unroll
@@ -55,7 +55,7 @@ FS_DEVICE void load_chunk(const float16 *p, float *v) {
         v[2 * i] = pair.x, v[2 * i + 1] = pair.y;
     }
 }
-FS_DEVICE void load_chunk(const bfloat16 *p, float *v) {
+FS_DEVICE void load_vector(const bfloat16 *p, float *v) {
     const uint4 q = load_words(p);
     const unsigned words[4] = {q.x, q.y, q.z, q.w};
 #pragma unroll
@@ -65,12 +65,12 @@ FS_DEVICE void load_chunk(const bfloat16 *p, float *v) {
     }
 }
 
-FS_DEVICE void store_chunk(float *p, const float *v) {
+FS_DEVICE void store_vector(float *p, const float *v) {
     auto *const to = reinterpret_cast<float4 *>(p);
     check_aligned(to);
     *to = make_float4(v[0], v[1], v[2], v[3]);
 }
-FS_DEVICE void store_chunk(double *p, const double *v) {
+FS_DEVICE void store_vector(double *p, const double *v) {
     auto *const to = reinterpret_cast<double2 *>(p);
     check_aligned(to);
     *to = make_double2(v[0], v[1]);
@@ -87,7 +87,7 @@ template <class Half> FS_DEVICE void store_halves(Half *p, const float *v) {
     check_aligned(to);
     *to = make_uint4(words[0], words[1], words[2], words[3]);
 }
-FS_DEVICE void store_chunk(float16 *p, const float *v) { store_halves(p, v); }
-FS_DEVICE void store_chunk(bfloat16 *p, const float *v) { store_halves(p, v); }
+FS_DEVICE void store_vector(float16 *p, const float *v) { store_halves(p, v); }
+FS_DEVICE void store_vector(bfloat16 *p, const float *v) { store_halves(p, v); }
 
 } // namespace fastsoftmax::cuda

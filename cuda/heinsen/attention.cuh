@@ -1,11 +1,11 @@
 // Heinsen attention on a GPU, a block of threads for each head: kernels/heinsen/attention.hpp has
 // formula, error and edges.
 //
-// Tokens go in blocks of up to 8. A block takes its maxima first; m, z and all weights are in
+// Tokens go in chunks of up to 8. A chunk takes its maxima first; m, z and all weights are in
 // shared memory, A in global memory (it stays in cache), where each thread has elements of its own:
-// it loads one for the answers, the rescale and the update of all 8 tokens. What the block's
+// it loads one for the answers, the rescale and the update of all 8 tokens. What the chunk's
 // queries see of its own tokens is a masked 8 x 8 product. Where m rises by more than 16 within a
-// block, as with the first token, one token goes alone.
+// chunk, as with the first token, one token goes alone.
 //
 // A is worked on in tiles of 32 columns: a lane has a column, a warp each eighth row, and the eight
 // sums of an answer meet in shared memory. Tiles may go to different blocks if nobody else writes
@@ -18,7 +18,7 @@
 namespace fastsoftmax::cuda {
 
 template <class T, bool Keys, bool Queries> class HeinsenHead {
-    static constexpr int block = heinsen_block, warps = heinsen_warps;
+    static constexpr int chunk = heinsen_chunk, warps = heinsen_warps;
     const HeinsenCall<T> &a_;
     HeinsenShared<T> s_;
     HeinsenWeights<T> weights_{s_, a_.d_k};
@@ -49,7 +49,7 @@ template <class T, bool Keys, bool Queries> class HeinsenHead {
         const std::int64_t first = blockIdx.z * a_.tokens;
         const std::int64_t end = min(first + a_.tokens, a_.n);
         for (std::int64_t t = first; t < end;)
-            t += tokens(t, static_cast<int>(min(end - t, std::int64_t{block})));
+            t += tokens(t, static_cast<int>(min(end - t, std::int64_t{chunk})));
         if (Keys && blockIdx.y == 0)
             for (int i = threadIdx.x; i < a_.d_k; i += heinsen_threads) {
                 to_[i] = s_.m[i];
@@ -87,10 +87,10 @@ template <class T, bool Keys, bool Queries> class HeinsenHead {
         return count;
     }
     FS_DEVICE void columns(std::int64_t t, int count, int j) {
-        T v[block] = {}, y[block] = {};
+        T v[chunk] = {}, y[chunk] = {};
         if constexpr (Keys)
 #pragma unroll
-            for (int u = 0; u < block; ++u)
+            for (int u = 0; u < chunk; ++u)
                 v[u] = u < count && j < a_.d_v ? v_[(t + u) * a_.d_v + j] : T(0);
         if (j < dv_)
             for (int i = warp_; i < a_.d_k; i += warps)
@@ -99,17 +99,17 @@ template <class T, bool Keys, bool Queries> class HeinsenHead {
             answer(t, count, j, v, y);
     }
     /// One element of A.
-    FS_DEVICE void element(int at, int i, const T (&v)[block], T (&y)[block]) {
+    FS_DEVICE void element(int at, int i, const T (&v)[chunk], T (&y)[chunk]) {
         T A = from_[at];
         if constexpr (Keys)
             A *= s_.factor[i];
-        T added = 0, w[block], p[block];
+        T added = 0, w[chunk], p[chunk];
         if constexpr (Queries)
-            load_tokens(s_.w + i * block, w);
+            load_tokens(s_.w + i * chunk, w);
         if constexpr (Keys)
-            load_tokens(s_.p + i * block, p);
+            load_tokens(s_.p + i * chunk, p);
 #pragma unroll
-        for (int u = 0; u < block; ++u) {
+        for (int u = 0; u < chunk; ++u) {
             if constexpr (Queries)
                 y[u] = Lane<T>::fma({w[u]}, {A}, {y[u]}).v;
             if constexpr (Keys)
@@ -118,20 +118,20 @@ template <class T, bool Keys, bool Queries> class HeinsenHead {
         if constexpr (Keys)
             to_[at] = A + added;
     }
-    FS_DEVICE void answer(std::int64_t t, int count, int j, const T (&v)[block],
-                          const T (&y)[block]) {
+    FS_DEVICE void answer(std::int64_t t, int count, int j, const T (&v)[chunk],
+                          const T (&y)[chunk]) {
 #pragma unroll
-        for (int u = 0; u < block; ++u)
-            parts_[(warp_ * block + u) * 32 + lane_] = y[u];
+        for (int u = 0; u < chunk; ++u)
+            parts_[(warp_ * chunk + u) * 32 + lane_] = y[u];
         __syncthreads();
         T sum = 0; // the token of this warp
 #pragma unroll
         for (int w = 0; w < warps; ++w)
-            sum += parts_[(w * block + warp_) * 32 + lane_];
+            sum += parts_[(w * chunk + warp_) * 32 + lane_];
         if constexpr (Keys)
 #pragma unroll
-            for (int u = 0; u < block; ++u)
-                sum += scores_[warp_ * block + u] * v[u];
+            for (int u = 0; u < chunk; ++u)
+                sum += scores_[warp_ * chunk + u] * v[u];
         if (warp_ < count && j < a_.d_v)
             y_[(t + warp_) * a_.d_v + j] = sum / scale_[warp_];
         __syncthreads();
@@ -141,9 +141,9 @@ template <class T, bool Keys, bool Queries> class HeinsenHead {
 template <class T, bool Keys, bool Queries>
 __global__ void __launch_bounds__(heinsen_threads, 2) heinsen(const HeinsenCall<T> a) {
     FS_DYNAMIC_SHARED(T, shared);
-    FS_SHARED(T, scores, heinsen_block * heinsen_block);
-    FS_SHARED(T, scale, heinsen_block);
-    FS_SHARED(T, parts, heinsen_warps * heinsen_block * 32);
+    FS_SHARED(T, scores, heinsen_chunk * heinsen_chunk);
+    FS_SHARED(T, scale, heinsen_chunk);
+    FS_SHARED(T, parts, heinsen_warps * heinsen_chunk * 32);
     HeinsenHead<T, Keys, Queries>(a, shared, scores, scale, parts).run();
 }
 

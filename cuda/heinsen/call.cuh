@@ -9,7 +9,7 @@
 namespace fastsoftmax::cuda {
 
 inline constexpr int heinsen_threads = 256, heinsen_warps = 8;
-inline constexpr int heinsen_block = 8; ///< tokens at a time, one for each warp
+inline constexpr int heinsen_chunk = 8; ///< tokens at a time, one for each warp
 
 template <class T> struct HeinsenCall {
     const T *from;
@@ -22,24 +22,24 @@ template <class T> struct HeinsenCall {
     bool log_output;
 };
 
-/// Weights of one key feature for all tokens of a block.
-template <class T> FS_DEVICE void load_tokens(const T *from, T (&to)[heinsen_block]) {
+/// Weights of one key feature for all tokens of a chunk.
+template <class T> FS_DEVICE void load_tokens(const T *from, T (&to)[heinsen_chunk]) {
 #pragma unroll
-    for (int u = 0; u < heinsen_block; u += per_chunk<T>)
-        load_chunk(from + u, to + u);
+    for (int u = 0; u < heinsen_chunk; u += per_vector<T>)
+        load_vector(from + u, to + u);
 }
 
 /// Of one head, in dynamic shared memory: everything of a key feature stands together for all
-/// tokens of a block.
+/// tokens of a chunk.
 template <class T> struct HeinsenShared {
     T *p, *w;          ///< [d_k][tokens]: weights of keys and of queries, aligned to 16 bytes
     T *m, *z, *factor; ///< [d_k], factor: what the state is multiplied by
 
     FS_DEVICE HeinsenShared(T *memory, int d_k)
-        : p(memory), w(p + heinsen_block * d_k), m(w + heinsen_block * d_k), z(m + d_k),
+        : p(memory), w(p + heinsen_chunk * d_k), m(w + heinsen_chunk * d_k), z(m + d_k),
           factor(z + d_k) {}
     static constexpr std::size_t elements(int d_k) {
-        return static_cast<std::size_t>(3 + 2 * heinsen_block) * static_cast<std::size_t>(d_k);
+        return static_cast<std::size_t>(3 + 2 * heinsen_chunk) * static_cast<std::size_t>(d_k);
     }
 };
 

@@ -1,4 +1,4 @@
-// Weights of a block of up to 8 tokens of Heinsen attention, and of its queries: see heinsen.cuh.
+// Weights of a chunk of up to 8 tokens of Heinsen attention, and of its queries: see attention.cuh.
 #pragma once
 #include "cuda/heinsen/call.cuh"
 
@@ -17,7 +17,7 @@ template <class T> FS_DEVICE T max_of_warp(T value) {
 
 template <class T> class HeinsenWeights {
     using V = Lane<T>;
-    static constexpr int block = heinsen_block;
+    static constexpr int chunk = heinsen_chunk;
     const HeinsenShared<T> s_;
     const int d_k_;
     ExactWeight<V, false> weight_{T(0)};
@@ -43,9 +43,9 @@ template <class T> class HeinsenWeights {
     }
     /// p = exp(k - m), 0 beyond `count`.
     FS_DEVICE void weigh_keys(const T *k, int count) const {
-        for (int at = threadIdx.x; at < block * d_k_; at += heinsen_threads) {
+        for (int at = threadIdx.x; at < chunk * d_k_; at += heinsen_threads) {
             const int u = at / d_k_, i = at % d_k_;
-            s_.p[i * block + u] = u < count ? weight_(V{k[at] - s_.m[i]}).v : T(0);
+            s_.p[i * chunk + u] = u < count ? weight_(V{k[at] - s_.m[i]}).v : T(0);
         }
     }
     /// w = exp(q + m - c) of the token of this warp, 0 beyond `count`; gives sum w z.
@@ -53,7 +53,7 @@ template <class T> class HeinsenWeights {
         const int t = threadIdx.x / 32, lane = threadIdx.x % 32;
         if (t >= count) {
             for (int i = lane; i < d_k_; i += 32)
-                s_.w[i * block + t] = 0;
+                s_.w[i * chunk + t] = 0;
             return 0;
         }
         q += t * d_k_;
@@ -65,7 +65,7 @@ template <class T> class HeinsenWeights {
         for (int i = lane; i < d_k_; i += 32) {
             const TwoSum<V> e(V{bounded(q[i])}, V{s_.m[i]});
             const T w = weight_((e.sum - V{c}) + e.error).v;
-            s_.w[i * block + t] = w;
+            s_.w[i * chunk + t] = w;
             sum += w * s_.z[i];
         }
         return sum_of_warp(sum);
@@ -74,10 +74,10 @@ template <class T> class HeinsenWeights {
     /// totals.
     FS_DEVICE void find_scores(T *scores, T *totals) const {
         const int lane = threadIdx.x % 32;
-        const int pair = threadIdx.x / 4, t = pair / block, u = pair % block;
+        const int pair = threadIdx.x / 4, t = pair / chunk, u = pair % chunk;
         T sum = 0;
         for (int i = threadIdx.x % 4; i < d_k_; i += 4)
-            sum += s_.w[i * block + t] * s_.p[i * block + u];
+            sum += s_.w[i * chunk + t] * s_.p[i * chunk + u];
         sum += __shfl_xor_sync(~0u, sum, 1);
         sum += __shfl_xor_sync(~0u, sum, 2);
         sum = u <= t ? sum : 0;
@@ -95,8 +95,8 @@ template <class T> class HeinsenWeights {
         for (int i = threadIdx.x; i < d_k_; i += heinsen_threads) {
             T sum = 0;
 #pragma unroll
-            for (int u = 0; u < block; ++u)
-                sum += s_.p[i * block + u];
+            for (int u = 0; u < chunk; ++u)
+                sum += s_.p[i * chunk + u];
             s_.z[i] += sum;
         }
     }

@@ -20,7 +20,7 @@ cudaError_t launch_kernel(const HeinsenArguments &a, HeinsenCall<T> call) {
     call.width = padded(a.d_v);
     const int tiles = !Keys || a.from != a.to ? (call.width + 31) / 32 : 1;
     call.columns = tiles == 1 ? call.width : 32;
-    call.tokens = Keys ? a.n : 4 * heinsen_block;
+    call.tokens = Keys ? a.n : 4 * heinsen_chunk;
     const std::int64_t parts = Keys ? 1 : (a.n + call.tokens - 1) / call.tokens;
     const std::size_t bytes = sizeof(T) * (a.log_values ? heinsen_log_elements<T>(a.d_k)
                                                         : HeinsenShared<T>::elements(a.d_k));

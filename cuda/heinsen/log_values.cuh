@@ -3,10 +3,10 @@
 //
 // Token after token, for each element has a maximum of its own. A block has a head; m and z are in
 // shared memory, M, S and its excess in global memory. A lane has a column, a warp each eighth key
-// feature, as in heinsen.cuh, whose rules on tiles hold here, too; a thread alone reads and writes
-// its elements. The eight maxima, then the eight sums of an answer meet in shared memory.
+// feature, as in attention.cuh, whose rules on tiles hold here, too; a thread alone reads and
+// writes its elements. The eight maxima, then the eight sums of an answer meet in shared memory.
 //
-// Rejected: blocks of tokens as in heinsen.cuh, whose masked product needs one maximum a feature.
+// Rejected: chunks of tokens as in attention.cuh, whose masked product needs one maximum a feature.
 #pragma once
 #include "cuda/device/log.cuh"
 #include "cuda/heinsen/feature_weights.cuh"

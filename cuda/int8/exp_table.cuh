@@ -1,11 +1,11 @@
 // Softmax of int8 rows by a table of exp on a GPU: common/int8_exp_table.hpp has the formulas,
-// int8_rows.cuh the passes.
+// int8/rows.cuh the passes.
 //
 // Each block builds the 256 weights once, from the factors, and keeps 32 copies of each in shared
 // memory, one for each lane (16 KiB): whatever the 32 lanes of a warp look up, no more than two of
 // them meet in a bank. An index, shifted to the copy of its lane, is one dot product of the four
 // bytes m - x (a plain subtraction: no byte of m is below one of x). Weights are looked up once and
-// kept, two in a register, between their sum and the results:
+// stored, two in a register, between their sum and the results:
 //
 //   p = (e q + r 2^b) >> (b + k), which is ((e q >> b) + r) >> k
 //

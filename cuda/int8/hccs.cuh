@@ -1,4 +1,4 @@
-// HCCS on a GPU: common/hccs.hpp has the formulas, int8_rows.cuh the passes.
+// HCCS on a GPU: common/hccs.hpp has the formulas, int8/rows.cuh the passes.
 //
 // Logits are unsigned bytes x (128 added), m their maximum. Four are clamped at once, from below:
 //

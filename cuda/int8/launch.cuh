@@ -65,13 +65,13 @@ class Int8Launch {
         const std::int64_t most = 16 * std::int64_t{multiprocessors()};
         return dim3(at_most(blocks, most / sections + 1), sections);
     }
-    template <class Method, int Chunks, bool Bulk>
+    template <class Method, int Vectors, bool Bulk>
     int in_registers(const typename Method::Parameters &parameters) {
         call_.lanes = 1;
-        while (call_.lanes * 16 * Chunks < call_.a.n)
+        while (call_.lanes * 16 * Vectors < call_.a.n)
             call_.lanes *= 2;
-        const unsigned rows = Int8Tile<Method, Chunks, Bulk>::rows * int8_threads / call_.lanes;
-        return launch(int8_rows<Method, Chunks, Bulk>,
+        const unsigned rows = Int8Tile<Method, Vectors, Bulk>::rows * int8_threads / call_.lanes;
+        return launch(int8_rows<Method, Vectors, Bulk>,
                       grid((std::int64_t{call_.rows} + rows - 1) / rows), dim3(int8_threads), 0,
                       call_.a.stream, call_, parameters);
     }

@@ -1,4 +1,4 @@
-// Softmax of int8 rows of any length, a block of threads for each: int8_rows.cuh has the passes.
+// Softmax of int8 rows of any length, a block of threads for each: int8/rows.cuh has the passes.
 //
 // A row is read three times, of which two come from the L1 or L2 cache (a row of 64K bytes fits
 // L1); sums run in 64 bits.
@@ -25,7 +25,7 @@ template <class Method> class Int8LongRow {
 
     FS_DEVICE void run(const Method &method) const {
         LargestByte largest;
-        each([&](std::int64_t, const Sixteen &x, const Sixteen &) {
+        each([&](std::int64_t, const ByteVector &x, const ByteVector &) {
 #pragma unroll
             for (int j = 0; j < 4; ++j)
                 largest.add(x.word[j]);
@@ -34,12 +34,12 @@ template <class Method> class Int8LongRow {
             group.reduce<0>(largest.value(), 0u, [](unsigned a, unsigned b) { return max(a, b); });
         Row row(method, m);
         std::uint64_t sum = 0, count = 0, places = 0;
-        each([&](std::int64_t, const Sixteen &x, const Sixteen &kept) {
+        each([&](std::int64_t, const ByteVector &x, const ByteVector &unmasked) {
             unsigned part = 0, taking = 0;
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
                 part = Row::add(part, row.weigh(x.word[j]));
-                taking = plus_bytes(taking, kept.word[j] & four(1));
+                taking = plus_bytes(taking, unmasked.word[j] & four(1));
             }
             sum += part;
             count += taking;
@@ -56,16 +56,16 @@ template <class Method> class Int8LongRow {
     }
 
   private:
-    /// f(where, x, kept) of all pieces that this thread has.
+    /// f(where, x, unmasked) of all pieces that this thread has.
     template <class F> FS_DEVICE void each(const F &f) const {
         for (std::int64_t at = 16 * group.rank(); at < n_; at += 16 * int8_threads) {
-            Sixteen x, kept;
-            load_kept(x_ + at, mask_ ? mask_ + at : nullptr, n_ - at, x, kept);
-            f(at, x, kept);
+            ByteVector x, unmasked;
+            load_unmasked(x_ + at, mask_ ? mask_ + at : nullptr, n_ - at, x, unmasked);
+            f(at, x, unmasked);
         }
     }
     FS_DEVICE void write(const Row &row) const {
-        each([&](std::int64_t at, const Sixteen &x, const Sixteen &kept) {
+        each([&](std::int64_t at, const ByteVector &x, const ByteVector &unmasked) {
             constexpr int words = result_words<Method>;
             unsigned results[4 * words];
             typename Method::Weights weights[4];
@@ -75,8 +75,8 @@ template <class Method> class Int8LongRow {
             row.results(weights, results);
 #pragma unroll
             for (int j = 0; j < 4; ++j)
-                clear_unless<Method>(kept.word[j], results + words * j);
-            store_some(y_ + at, n_ - at, results);
+                clear_masked<Method>(unmasked.word[j], results + words * j);
+            store_up_to(y_ + at, n_ - at, results);
         });
     }
 };

@@ -1,4 +1,4 @@
-// The rows that a thread works on, and its places in them: see int8_rows.cuh.
+// The rows that a thread works on, and its places in them: see int8/rows.cuh.
 #pragma once
 #include "cuda/device/load_bytes.cuh"
 #include "cuda/device/packed_bytes.cuh"
@@ -10,33 +10,33 @@ namespace fastsoftmax::cuda {
 template <class Method>
 inline constexpr int result_words = static_cast<int>(sizeof(typename Method::Out));
 
-/// Clears the results of four elements where `kept` is 0.
-template <class Method> FS_DEVICE void clear_unless(unsigned kept, unsigned *results) {
+/// Clears the results of four elements where `unmasked` is 0.
+template <class Method> FS_DEVICE void clear_masked(unsigned unmasked, unsigned *results) {
     if constexpr (result_words<Method> == 1)
-        results[0] &= kept;
+        results[0] &= unmasked;
     else {
-        results[0] &= permuted(kept, 0, 0x1100);
-        results[1] &= permuted(kept, 0, 0x3322);
+        results[0] &= permuted(unmasked, 0, 0x1100);
+        results[1] &= permuted(unmasked, 0, 0x3322);
     }
 }
 
 /// Logits as unsigned bytes.
-FS_DEVICE void add_128(Sixteen &x) {
+FS_DEVICE void add_128(ByteVector &x) {
 #pragma unroll
     for (int j = 0; j < 4; ++j)
         x.word[j] = bitwise<0x3c>(x.word[j], four(128), 0);
 }
 /// Logits as unsigned bytes and which of them take part: those that don't are the least one. No
 /// mask: nullptr.
-FS_DEVICE void load_kept(const std::int8_t *from, const std::uint8_t *mask, std::int64_t left,
-                         Sixteen &x, Sixteen &kept) {
-    x = load_some(from, left, 128);
-    kept = mask ? load_some(mask, left, 0) : first_bytes(left);
+FS_DEVICE void load_unmasked(const std::int8_t *from, const std::uint8_t *mask, std::int64_t count,
+                             ByteVector &x, ByteVector &unmasked) {
+    x = load_up_to(from, count, 128);
+    unmasked = mask ? load_up_to(mask, count, 0) : first_bytes(count);
     add_128(x);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-        kept.word[j] = nonzero_masks(kept.word[j]);
-        x.word[j] &= kept.word[j];
+        unmasked.word[j] = nonzero_masks(unmasked.word[j]);
+        x.word[j] &= unmasked.word[j];
     }
 }
 
@@ -63,7 +63,7 @@ template <class Out, int Rows, bool Bulk> class Int8Places {
     const Int8Call &call_;
     const unsigned first_, step_; ///< element of this thread, rows between its rows
     unsigned row_;
-    int rows_left_; ///< of the section
+    int rows_remaining_; ///< of the section
     const std::int8_t *x_ = nullptr;
     Out *y_ = nullptr;
     int x_step_ = 0, y_step_ = 0;
@@ -73,7 +73,7 @@ template <class Out, int Rows, bool Bulk> class Int8Places {
         : call_(call), first_(16 * (threadIdx.x & (call.lanes - 1))),
           step_(int8_threads / call.lanes) {
         const unsigned row = tile * (Rows * step_) + threadIdx.x / call.lanes;
-        rows_left_ = static_cast<int>(call.rows - row);
+        rows_remaining_ = static_cast<int>(call.rows - row);
         row_ = section * call.rows + row;
         if constexpr (Bulk) {
             x_step_ = static_cast<int>(step_) * static_cast<int>(call.a.x_at.outer[0]);
@@ -83,39 +83,39 @@ template <class Out, int Rows, bool Bulk> class Int8Places {
         }
     }
     FS_DEVICE bool has(int r, int c) const {
-        return r * static_cast<int>(step_) < rows_left_ && left(c) > 0;
+        return r * static_cast<int>(step_) < rows_remaining_ && remaining(c) > 0;
     }
 
-    /// `kept` is only set where rows may be anything.
-    FS_DEVICE void load(int r, int c, Sixteen &x, Sixteen &kept) const {
+    /// `unmasked` is only set where rows may be anything.
+    FS_DEVICE void load(int r, int c, ByteVector &x, ByteVector &unmasked) const {
         if constexpr (Bulk) {
             x = {{four(128), four(128), four(128), four(128)}};
             if (has(r, c))
                 x = load_vector(x_ + r * x_step_ + at(c));
             return add_128(x);
         }
-        x = kept = {};
+        x = unmasked = {};
         if (!has(r, c))
             return;
         const Int8Offsets offsets(call_.a, row_ + r * step_);
         const unsigned element = first_ + at(c);
         const std::uint8_t *mask = call_.a.mask;
-        load_kept(call_.a.x + offsets.x + element, mask ? mask + offsets.mask + element : nullptr,
-                  left(c), x, kept);
+        load_unmasked(call_.a.x + offsets.x + element,
+                      mask ? mask + offsets.mask + element : nullptr, remaining(c), x, unmasked);
     }
     template <int N> FS_DEVICE void store(int r, int c, const unsigned (&results)[N]) const {
         if constexpr (Bulk)
             store_vectors(y_ + r * y_step_ + at(c), results);
         else {
             const Int8Offsets offsets(call_.a, row_ + r * step_);
-            store_some(static_cast<Out *>(call_.a.y) + offsets.y + first_ + at(c), left(c),
-                       results);
+            store_up_to(static_cast<Out *>(call_.a.y) + offsets.y + first_ + at(c), remaining(c),
+                        results);
         }
     }
 
   private:
     FS_DEVICE unsigned at(int c) const { return 16 * static_cast<unsigned>(c) * call_.lanes; }
-    FS_DEVICE int left(int c) const {
+    FS_DEVICE int remaining(int c) const {
         return static_cast<int>(call_.a.n) - static_cast<int>(first_ + at(c));
     }
 };

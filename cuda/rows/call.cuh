@@ -11,7 +11,7 @@ struct RowsCall {
     RowsArguments a;
     std::int64_t rows;
     unsigned threads = 0; ///< of a row, where registers hold it
-    // Else, see split_rows.cuh: how many stretches a row has, how long one is, and two states each
+    // Else, see split.cuh: how many stretches a row has, how long one is, and two states each
     unsigned stretches = 1;
     std::int64_t stretch = 0;
     StretchState *states = nullptr, *sums = nullptr;
@@ -47,7 +47,7 @@ struct RowOffsets {
     }
 };
 
-/// A storage type that is known when the kernel runs: float, float16 or bfloat16.
+/// The type of elements is known when the kernel runs: float, float16 or bfloat16.
 struct AnyFloat {};
 template <class S> struct ComputedOf {
     using type = Computed<S>;
@@ -56,8 +56,8 @@ template <> struct ComputedOf<AnyFloat> {
     using type = float;
 };
 
-/// f(storage type's null pointer), for the type that x and y have.
-template <class S, class F> FS_DEVICE void with_storage(Dtype dtype, const F &f) {
+/// f(null pointer of the type that x and y have).
+template <class S, class F> FS_DEVICE void with_dtype(Dtype dtype, const F &f) {
     if constexpr (!std::is_same_v<S, AnyFloat>)
         f(static_cast<S *>(nullptr));
     else if (dtype == Dtype::float32)

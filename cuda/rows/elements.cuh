@@ -1,26 +1,26 @@
 // The elements of a row that one thread holds in registers: read, written.
 //
-// A row's threads take chunks of 16 bytes in turn. Chunks lie where memory is aligned to 16, so the
-// first and the last one of a row may be parts, and go element by element. Elements that aren't
+// A row's threads take vectors of 16 bytes in turn. Vectors lie where memory is aligned to 16, so
+// the first and the last one of a row may be parts, and go element by element. Elements that aren't
 // there are -inf, which weighs nothing.
 #pragma once
 #include "cuda/rows/call.cuh"
 
 namespace fastsoftmax::cuda {
 
-/// Element j of this thread's chunk c is number first + c * chunk + j of the row.
+/// Element j of this thread's vector c is number first + c * turn + j of the row.
 struct Places {
-    int n, first, chunk;
+    int n, first, turn;
 
     template <class S>
     FS_DEVICE Places(const S *x, std::int64_t count, unsigned rank, unsigned threads)
         : n(static_cast<int>(count)) {
-        constexpr int per = per_chunk<S>;
-        chunk = static_cast<int>(threads) * per;
+        constexpr int per = per_vector<S>;
+        turn = static_cast<int>(threads) * per;
         first = static_cast<int>(rank) * per - head(x);
     }
-    FS_DEVICE int number(int e, int per) const { return first + e / per * chunk + e % per; }
-    /// Of chunk c, whose first element is number i: only the first one may begin before the row.
+    FS_DEVICE int number(int e, int per) const { return first + e / per * turn + e % per; }
+    /// Of vector c, whose first element is number i: only the first one may begin before the row.
     FS_DEVICE bool whole(int c, int i, int count) const {
         return (c > 0 || i >= 0) && i + count <= n;
     }
@@ -36,14 +36,14 @@ struct Places {
 /// v = scale * x.
 template <int Elements, class S, class T>
 FS_DEVICE void load_elements(const S *x, const Places &at, T scale, T *v) {
-    constexpr int per = per_chunk<S>;
+    constexpr int per = per_vector<S>;
     static_assert(Elements % per == 0);
 #pragma unroll
     for (int c = 0; c < Elements / per; ++c) {
-        const int i = at.first + c * at.chunk;
+        const int i = at.first + c * at.turn;
         T *const to = v + c * per;
         if (at.whole(c, i, per)) {
-            load_chunk(x + i, to);
+            load_vector(x + i, to);
 #pragma unroll
             for (int j = 0; j < per; ++j)
                 to[j] *= scale;
@@ -55,16 +55,16 @@ FS_DEVICE void load_elements(const S *x, const Places &at, T scale, T *v) {
     }
 }
 
-/// y = v. Whole chunks where y is aligned as x is.
+/// y = v. Whole vectors where y is aligned as x is.
 template <int Elements, class S, class T>
 FS_DEVICE void store_elements(S *y, const Places &at, bool aligned, const T *v) {
-    constexpr int per = per_chunk<S>;
+    constexpr int per = per_vector<S>;
 #pragma unroll
     for (int c = 0; c < Elements / per; ++c) {
-        const int i = at.first + c * at.chunk;
+        const int i = at.first + c * at.turn;
         const T *const from = v + c * per;
         if (aligned && at.whole(c, i, per)) {
-            store_chunk(y + i, from);
+            store_vector(y + i, from);
         } else {
 #pragma unroll
             for (int j = 0; j < per; ++j)

@@ -2,20 +2,20 @@
 //
 //   y = w(x - m) / sum w(x - m), m the maximum; or (x - m) - log s; or m and s
 //
-// A row has 1 to 32 lanes of a warp, or a block of 64 to 1024 threads (group.cuh), each with up to
-// `few` or `many` elements: 8192 a row, or 32768. Memory is touched once, in chunks of 16 bytes.
-// With many elements `exact` takes 31 instructions for each in float32 (sm_90), of some 70 that an
-// H100 could issue meanwhile; in float16 it is 30 of 35. Masks are for those with few elements:
-// with many there are no registers left for them.
+// A row has 1 to 32 lanes of a warp, or a block of 64 to 1024 threads (group.cuh). Each has a tile
+// of up to 8 or up to 32 elements in registers: rows have up to 8192 or 32768. Memory is touched
+// once, in vectors of 16 bytes. In a large tile `exact` takes 31 instructions an element in float32
+// (sm_90), of about 70 that an H100 could issue meanwhile; in float16 it is 30 of 35. Masks are for
+// small tiles: a large one leaves no registers for them.
 //
 // Weights are those of the CPU's kernels (common/weights/exp.hpp, surrogates), on the FMA units: no
-// approximate instruction is involved, so `exact` has the CPU's bounds (common/claims.hpp). A thread
-// adds its weights by fours in a tree and then compensated, rows merge compensated sums: their
-// length adds no error. Rows with |m| beyond the weight's limit subtract m first.
+// approximate instruction is involved, so `exact` has the CPU's bounds (common/claims.hpp). A
+// thread adds its weights by fours in a tree and then compensated, rows merge compensated sums:
+// their length adds no error. Rows with |m| beyond the weight's limit subtract m first.
 //
-// Edges: row_result.cuh. Rejected: a class for each row length as on the CPU (the number of
+// Edges: result.cuh. Rejected: a class for each row length as on the CPU (the number of
 // threads, a power of two, is chosen when it runs; compile time and size grow with classes); a way
-// of its own for rows of whole chunks, and a loop of its own for each operation (6 % fewer
+// of its own for rows of whole vectors, and a loop of its own for each operation (6 % fewer
 // instructions, but ptxas spills).
 #pragma once
 #include "cuda/rows/part.cuh"
@@ -23,9 +23,9 @@
 
 namespace fastsoftmax::cuda {
 
-inline constexpr int few = 8, many = 32;
+inline constexpr int small_tile = 8, large_tile = 32; ///< elements of a thread
 
-/// Weight of the thread's element number e, which some variants choose by.
+/// Weight of the thread's element number e, by which `mixed` variants choose.
 template <class V, class Weight> FS_DEVICE V weight_of(const Weight &weight, V x, int e) {
     if constexpr (requires { weight(x, e); })
         return weight(x, e);
@@ -33,38 +33,38 @@ template <class V, class Weight> FS_DEVICE V weight_of(const Weight &weight, V x
         return weight(x);
 }
 
-/// Sum of the weights of v, which they replace if `keep` says so.
+/// Sum of the weights of v, which they replace if `replace` says so.
 template <class V, int Elements, class Weight, class T>
-FS_DEVICE CompensatedLanes<V> weigh(const Weight &weight, T *v, bool keep) {
+FS_DEVICE CompensatedLanes<V> weigh(const Weight &weight, T *v, bool replace) {
     CompensatedLanes<V> sum;
 #pragma unroll
     for (int e = 0; e < Elements; e += 4) {
         sum.add(tree_sum<4, V>([&](std::size_t j) {
             const V w = weight_of(weight, V{v[e + j]}, e + static_cast<int>(j));
-            v[e + j] = keep ? w.v : v[e + j];
+            v[e + j] = replace ? w.v : v[e + j];
             return w;
         }));
     }
     return sum;
 }
 
-/// Whether there are NaNs, and whether the mask leaves anything: only asked where the maximum says
-/// nothing.
+/// Bit 0: whether there is a NaN. Bit 1: whether anything is unmasked. Only asked where the maximum
+/// says nothing.
 template <int Elements, class T>
-FS_DEVICE unsigned look_for(const Group &group, const T *v, T sink, bool left) {
+FS_DEVICE unsigned nan_and_unmasked(const Group &group, const T *v, T sink, bool unmasked) {
     bool nan = sink != sink;
 #pragma unroll
     for (int e = 0; e < Elements; ++e)
         nan |= v[e] != v[e];
-    return group.template reduce<1>(unsigned{nan} | unsigned{left} << 1, 0u,
+    return group.template reduce<1>(unsigned{nan} | unsigned{unmasked} << 1, 0u,
                                     [](unsigned a, unsigned b) { return a | b; });
 }
 
 /// The state of a row of which this thread has v: which becomes weights for `online`; else it stays
 /// logits, from which `origin` has been taken off.
 template <class Variant, int Elements, class T>
-FS_DEVICE RowState<T> take_row(const Group &group, RowsOperation operation, T sink, bool left, T *v,
-                               T &origin) {
+FS_DEVICE RowState<T> take_row(const Group &group, RowsOperation operation, T sink, bool unmasked,
+                               T *v, T &origin) {
     using V = Lane<T>;
     using Weight = typename Variant::template Weight<V, false>;
     T m = -infinity<T>();
@@ -75,7 +75,7 @@ FS_DEVICE RowState<T> take_row(const Group &group, RowsOperation operation, T si
     const T maximum = larger(m, sink);
     unsigned seen = 2;
     if (group.anywhere(is_infinite(maximum)))
-        seen = look_for<Elements>(group, v, sink, left);
+        seen = nan_and_unmasked<Elements>(group, v, sink, unmasked);
     origin = 0;
     m = maximum;
     if (beyond_limit<Weight>(m)) {
@@ -94,7 +94,7 @@ FS_DEVICE RowState<T> take_row(const Group &group, RowsOperation operation, T si
     RowState<T> row(operation, maximum, sum.total.v + sum.lost.v, UnitWeight<Weight, V>::at(V{m}).v,
                     false);
     row.nan = seen & 1;
-    row.left = seen >> 1 & 1;
+    row.unmasked = seen >> 1 & 1;
     return row;
 }
 
@@ -113,12 +113,12 @@ __global__ void __launch_bounds__(register_threads<S>, register_blocks<S>)
         static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / group.size) + group.number();
     const bool mine = row < call.rows; // threads without a row go along: others meet them
     const RowOffsets at(a, mine ? row : 0);
-    const RowPart<S, Elements, Elements == few> part(a, at, group,
-                                                     mine ? static_cast<int>(a.n) : 0);
+    const RowPart<S, Elements, Elements == small_tile> part(a, at, group,
+                                                            mine ? static_cast<int>(a.n) : 0);
     T v[Elements], origin;
-    const bool left = part.load(v);
+    const bool unmasked = part.load(v);
     const RowState<T> state =
-        take_row<Variant, Elements>(group, a.operation, sink_of<T>(a, at), left, v, origin);
+        take_row<Variant, Elements>(group, a.operation, sink_of<T>(a, at), unmasked, v, origin);
     if (a.y) {
         finish_row<Elements>(a.operation, state, origin, v);
         part.store(v);

@@ -29,15 +29,15 @@ template <class S, int Elements, bool Masked> class RowPart {
     FS_DEVICE int turns() const {
         const int step = static_cast<int>(group_.size) * Elements;
         int head = 0;
-        with_storage<S>(a_.dtype, [&](auto *type) {
+        with_dtype<S>(a_.dtype, [&](auto *type) {
             head = Places::head(x<std::remove_pointer_t<decltype(type)>>());
         });
         return (count_ + head + step - 1) / step;
     }
-    /// Fills v; true if the mask leaves any of it.
+    /// Fills v; true if any of it is unmasked.
     FS_DEVICE bool load(T *v, int turn = 0) const {
-        bool left = true;
-        with_storage<S>(a_.dtype, [&](auto *type) {
+        bool unmasked = true;
+        with_dtype<S>(a_.dtype, [&](auto *type) {
             using E = std::remove_pointer_t<decltype(type)>;
             const Places to = places<E>(turn);
             // what is added is scaled together with it
@@ -45,12 +45,12 @@ template <class S, int Elements, bool Masked> class RowPart {
             load_elements<Elements>(x<E>(), to, added ? T(1) : static_cast<T>(a_.scale), v);
             if constexpr (Masked)
                 if (a_.mask_kind != Mask::none)
-                    left = mask_elements<Elements, per_chunk<E>>(a_, at_, to, v);
+                    unmasked = mask_elements<Elements, per_vector<E>>(a_, at_, to, v);
         });
-        return left;
+        return unmasked;
     }
     FS_DEVICE void store(const T *v, int turn = 0) const {
-        with_storage<S>(a_.dtype, [&](auto *type) {
+        with_dtype<S>(a_.dtype, [&](auto *type) {
             using E = std::remove_pointer_t<decltype(type)>;
             E *const y = static_cast<E *>(a_.y) + at_.y;
             const bool aligned = Places::head(x<E>()) == Places::head(y);

@@ -17,11 +17,11 @@ template <class T> FS_DEVICE bool is_infinite(T m) { return !(m - m == 0); }
 
 /// What a row is, when all of it has been seen.
 template <class T> struct RowState {
-    T m;              ///< maximum, sink included, NaN passed over
-    T s;              ///< sum of the weights, relative to that of m; NaN where there is one
-    T factor;         ///< what makes weights probabilities
-    bool nan = false; ///< known where m is infinite
-    bool left = true; ///< whether the mask leaves anything; known where m is infinite
+    T m;                  ///< maximum, sink included, NaN passed over
+    T s;                  ///< sum of the weights, relative to that of m; NaN where there is one
+    T factor;             ///< what makes weights probabilities
+    bool nan = false;     ///< known where m is infinite
+    bool unmasked = true; ///< whether anything is unmasked; known where m is infinite
 
     /// From the sum of weights and the weight of m.
     template <class Sum>
@@ -35,7 +35,7 @@ template <class T> struct RowState {
 
     /// What each result of a row without a distribution is.
     FS_DEVICE T nothing(RowsOperation operation) const {
-        if (left)
+        if (unmasked)
             return not_a_number<T>();
         return operation == RowsOperation::online ? T(0) : -infinity<T>();
     }

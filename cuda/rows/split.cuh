@@ -10,7 +10,7 @@
 // States of stretches are merged in double.
 //
 // Surrogates, whose weights can't be rescaled so, take m first: three passes (two launches before
-// the last). Error and edges are those of register_rows.cuh. Nothing is written to y before all of
+// the last). Error and edges are those of in_registers.cuh. Nothing is written to y before all of
 // x has been read where y is x: kernels follow each other on the stream. The order of all sums is
 // fixed by the sizes of the call and the device's number of multiprocessors: same bits every time.
 #pragma once
@@ -23,7 +23,7 @@ inline constexpr int split_threads = 256, split_elements = 16;
 /// What a stretch is; s is relative to the weight of m, NaN where there is one.
 struct StretchState {
     double m, s;
-    std::uint32_t left;
+    std::uint32_t unmasked;
 };
 
 /// One block's share of a call.
@@ -130,10 +130,10 @@ FS_DEVICE StretchState look_at_stretch(const Stretch<S> &stretch, const RowsArgu
     using T = typename ComputedOf<S>::type;
     const auto part = stretch.part(a);
     T m = -infinity<T>();
-    bool nan = false, left = false;
+    bool nan = false, unmasked = false;
     for (int turn = 0, turns = part.turns(); turn < turns; ++turn) {
         T v[split_elements];
-        left |= part.load(v, turn);
+        unmasked |= part.load(v, turn);
 #pragma unroll
         for (int e = 0; e < split_elements; ++e) {
             nan |= v[e] != v[e];
@@ -142,7 +142,7 @@ FS_DEVICE StretchState look_at_stretch(const Stretch<S> &stretch, const RowsArgu
     }
     m = block_max(stretch.group, m);
     return {m, __syncthreads_or(nan) ? not_a_number<double>() : 0.0,
-            static_cast<std::uint32_t>(__syncthreads_or(left))};
+            static_cast<std::uint32_t>(__syncthreads_or(unmasked))};
 }
 
 /// The state of a stretch whose weights are those of exp, in one pass.

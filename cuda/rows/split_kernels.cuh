@@ -1,4 +1,4 @@
-// The launches of rows that are split: see split_rows.cuh.
+// The launches of rows that are split: see split.cuh.
 #pragma once
 #include "cuda/rows/split.cuh"
 
@@ -16,7 +16,7 @@ template <class S> inline constexpr int split_blocks = std::is_same_v<S, double>
 template <class T> struct MergedRow {
     T m;      ///< sink included
     double s; ///< relative to the weight of m; the sink's not included
-    bool nan, left;
+    bool nan, unmasked;
 };
 
 /// Merges the stretches of a row; all threads of a block do.
@@ -24,18 +24,18 @@ template <class T>
 FS_DEVICE MergedRow<T> merge_stretches(const Group &group, const StretchState *states,
                                        unsigned count, T sink) {
     double m = -infinity<double>(), s = 0;
-    bool nan = sink != sink, left = false;
+    bool nan = sink != sink, unmasked = false;
     for (unsigned i = threadIdx.x; i < count; i += blockDim.x) {
         m = larger(m, states[i].m);
         nan |= states[i].s != states[i].s;
-        left |= states[i].left != 0;
+        unmasked |= states[i].unmasked != 0;
     }
     m = larger(block_max(group, m), static_cast<double>(sink));
     const ExpWeight<Lane<double>, exact_degree<double>> exp(0.0);
     for (unsigned i = threadIdx.x; i < count && !is_infinite(m); i += blockDim.x)
         s += states[i].s * exp(Lane<double>{states[i].m - m}).v;
     s = block_sum(group, s);
-    return {static_cast<T>(m), s, __syncthreads_or(nan) != 0, __syncthreads_or(left) != 0};
+    return {static_cast<T>(m), s, __syncthreads_or(nan) != 0, __syncthreads_or(unmasked) != 0};
 }
 
 /// The maximum of each stretch, where weights can't do without.
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(split_threads, split_blocks<S>)
         const double nothing = row.nan ? not_a_number<double>() : 0.0;
         state = {row.m,
                  is_infinite(row.m) ? nothing : weigh_stretch<Weight>(stretch, call.a, row.m),
-                 row.left};
+                 row.unmasked};
     }
     if (threadIdx.x == 0)
         call.sums[blockIdx.x] = state;
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(split_threads, split_blocks<S>)
     const double of_sink = static_cast<double>(weight(V{sink - origin}).v) / unit;
     RowState<T> row(a.operation, m, merged_row.s + of_sink, static_cast<double>(unit), true);
     row.nan = merged_row.nan;
-    row.left = merged_row.left;
+    row.unmasked = merged_row.unmasked;
     if (!a.y) {
         if (threadIdx.x == 0 && stretch.number == 0)
             store_state(a, stretch.row, row);

@@ -34,7 +34,7 @@ inline unsigned power_of_two_from(std::int64_t enough) {
     return power;
 }
 
-/// Elements that the threads of a row must have room for: a row may begin within a chunk.
+/// Elements that the threads of a row must have room for: a row may begin within a vector.
 inline std::int64_t room_for(const RowsArguments &a) {
     const int size = size_of(a.dtype), per = 16 / size;
     bool aligned = reinterpret_cast<std::uintptr_t>(a.x) % 16 == 0;
@@ -55,13 +55,13 @@ cudaError_t launch_register_rows(RowsCall call, std::int64_t room) {
                   dim3(block), 0, call.a.stream, call);
 }
 
-/// Whether registers hold the rows of a call, by so many elements of each thread.
+/// Whether registers hold the rows of a call, by how many elements of each thread; 0 if they don't.
 inline int elements_in_registers(const RowsArguments &a) {
     const bool wide = a.dtype == Dtype::float64, masked = a.mask_kind != Mask::none;
     const std::int64_t room = room_for(a), threads = wide ? 512 : 1024;
-    if (room <= few * 8 || ((wide || masked) && room <= few * threads))
-        return few;
-    return wide || masked || room > many * threads ? 0 : many;
+    if (room <= small_tile * 8 || ((wide || masked) && room <= small_tile * threads))
+        return small_tile;
+    return wide || masked || room > large_tile * threads ? 0 : large_tile;
 }
 
 /// Fills in how rows are split: enough blocks to keep the device busy, none of them tiny.
@@ -97,11 +97,11 @@ template <class Variant, class S> cudaError_t launch_split_rows(RowsCall call) {
 
 template <class Variant, class S> cudaError_t launch_rows_of(const RowsCall &call) {
     const int elements = elements_in_registers(call.a);
-    if (elements == few)
-        return launch_register_rows<Variant, S, few>(call, room_for(call.a));
+    if (elements == small_tile)
+        return launch_register_rows<Variant, S, small_tile>(call, room_for(call.a));
     if constexpr (!std::is_same_v<S, double>)
-        if (elements == many)
-            return launch_register_rows<Variant, S, many>(call, room_for(call.a));
+        if (elements == large_tile)
+            return launch_register_rows<Variant, S, large_tile>(call, room_for(call.a));
     return launch_split_rows<Variant, S>(call);
 }
 

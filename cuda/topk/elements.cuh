@@ -27,15 +27,15 @@ template <class S, bool Plain> class TopkElements {
         const auto scale = static_cast<T>(a_.scale);
         if (a_.mask_kind == Mask::none)
             return x * scale;
-        if (!kept(i))
+        if (!unmasked(i))
             return -infinity<T>();
         if (a_.mask_kind == Mask::keep)
             return x * scale;
         return Lane<T>::fma({x}, {scale}, {added(i)}).v;
     }
     FS_DEVICE T operator[](int i) const { return ranked(T(widened_one(x_[i * a_.x_at.step])), i); }
-    /// Whether the mask leaves element i; there is one.
-    FS_DEVICE bool kept(int i) const {
+    /// Whether element i is unmasked; there is a mask.
+    FS_DEVICE bool unmasked(int i) const {
         if (a_.mask_kind == Mask::add)
             return !(added(i) <= static_cast<T>(a_.masked_at_most));
         return static_cast<const std::uint8_t *>(a_.mask)[at_.mask + i * a_.mask_at.step] != 0;

@@ -5,8 +5,8 @@
 //
 // Milakov and Gimelshein's second result (arXiv 1805.02867, algorithm 4). A row has a warp, or the
 // eight of a block where it is longer than 2048; each warp keeps a list of candidates
-// (topk_list.cuh), each thread a maximum and a sum (topk_sum.cuh), and both are merged at the end.
-// A row is read once, in chunks of 16 bytes, and nothing is written but the results.
+// (list.cuh), each thread a maximum and a sum (running_sum.cuh), and both are merged at the end.
+// A row is read once, in vectors of 16 bytes, and nothing is written but the results.
 //
 // Rows whose maximum is beyond exp's limit (exp.hpp: 16384 in float) are summed in a second pass,
 // with the maximum subtracted.
@@ -28,7 +28,7 @@ namespace fastsoftmax::cuda {
 template <class S, bool Plain> class TopkRow {
     using T = Computed<S>;
     using V = Lane<T>;
-    static constexpr int per = per_chunk<S>;
+    static constexpr int per = per_vector<S>;
     const TopkArguments &a_;
     const Group group_;
     const TopkElements<S, Plain> z_;
@@ -44,7 +44,7 @@ template <class S, bool Plain> class TopkRow {
     FS_DEVICE void run(T *values, int *places) const {
         TopList<T> top(a_.k);
         RunningWeights<T> weights;
-        chunks([&](const T(&x)[per], const int (&number)[per]) {
+        vectors([&](const T(&x)[per], const int (&number)[per]) {
             weights.add(x);
 #pragma unroll
             for (int j = 0; j < per; ++j)
@@ -56,7 +56,7 @@ template <class S, bool Plain> class TopkRow {
         const double s = group_.template reduce<1>(weights.relative_to(m), 0.0, plus);
         const bool far = !(m < limit && m > -limit); // the same for all threads of the row
         const double s_far = group_.template reduce<2>(far ? shifted_sum(m) : 0.0, 0.0, plus);
-        const bool empty = nothing_left(m);
+        const bool empty = all_masked(m);
         if (group_.size > 32)
             merge(top, values, places);
         if (group_.rank() >= 32)
@@ -69,8 +69,8 @@ template <class S, bool Plain> class TopkRow {
   private:
     static constexpr T limit = ExpWeight<V, exact_degree<T>>::limit();
 
-    /// f(elements, their places) of all chunks; the same number of times in all lanes of a warp.
-    template <class F> FS_DEVICE void chunks(const F &f) const {
+    /// f(elements, their places) of all vectors; the same number of times in all lanes of a warp.
+    template <class F> FS_DEVICE void vectors(const F &f) const {
         const bool dense = a_.x_at.step == 1;
         const int head = dense ? Places::head(z_.x()) : 0;
         const int step = static_cast<int>(group_.size) * per;
@@ -88,7 +88,7 @@ template <class S, bool Plain> class TopkRow {
     }
     FS_DEVICE void load(int first, bool dense, T (&z)[per]) const {
         if (dense && first >= 0 && first <= n_ - per) {
-            load_chunk(z_.x() + first, z);
+            load_vector(z_.x() + first, z);
 #pragma unroll
             for (int j = 0; j < per; ++j)
                 z[j] = z_.ranked(z[j], first + j);
@@ -98,20 +98,20 @@ template <class S, bool Plain> class TopkRow {
                 z[j] = first + j >= 0 && first + j < n_ ? z_[first + j] : -infinity<T>();
         }
     }
-    /// Whether the mask has left nothing of the row; the same for all of its threads.
-    FS_DEVICE bool nothing_left(T m) const {
+    /// Whether the mask takes out the whole row; the same for all of its threads.
+    FS_DEVICE bool all_masked(T m) const {
         if (Plain || a_.mask_kind == Mask::none || m > -infinity<T>())
             return false;
-        bool left = false;
+        bool unmasked = false;
         for (int i = static_cast<int>(group_.rank()); i < n_; i += static_cast<int>(group_.size))
-            left |= z_.kept(i);
-        return !group_.anywhere(left);
+            unmasked |= z_.unmasked(i);
+        return !group_.anywhere(unmasked);
     }
     /// The sum of this thread with the row's maximum subtracted, NaN where that is infinite.
     FS_DEVICE double shifted_sum(T m) const {
         const ExpWeight<V, exact_degree<T>, true> weight(m);
         CompensatedLanes<V> sum;
-        chunks([&](const T(&x)[per], const int (&)[per]) {
+        vectors([&](const T(&x)[per], const int (&)[per]) {
             sum.add(tree_sum<per, V>([&](std::size_t i) { return weight(V{x[i]}); }));
         });
         return m - m == 0 ? static_cast<double>(sum.total.v) + static_cast<double>(sum.lost.v)
