@@ -12,6 +12,9 @@
 
 namespace fastsoftmax {
 
+/// Tokens are added together as long as none of them raises a maximum by more.
+inline constexpr int heinsen_near = 16;
+
 /// a + b = sum + error, exactly.
 template <class V> struct TwoSum {
     V sum, error;

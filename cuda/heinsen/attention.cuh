@@ -4,8 +4,8 @@
 // Tokens go in chunks of up to 8. A chunk takes its maxima first; m, z and all weights are in
 // shared memory, A in global memory (it stays in cache), where each thread has elements of its own:
 // it loads one for the answers, the rescale and the update of all 8 tokens. What the chunk's
-// queries see of its own tokens is a masked 8 x 8 product. Where m rises by more than 16 within a
-// chunk, as with the first token, one token goes alone.
+// queries see of its own tokens is a masked 8 x 8 product. Where m rises by more than
+// heinsen_near within a chunk, as with the first token, one token goes alone.
 //
 // A is worked on in tiles of 32 columns: a lane has a column, a warp each eighth row, and the eight
 // sums of an answer meet in shared memory. Tiles may go to different blocks if nobody else writes

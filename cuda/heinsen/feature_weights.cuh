@@ -25,20 +25,20 @@ template <class T> class HeinsenWeights {
   public:
     FS_DEVICE HeinsenWeights(const HeinsenShared<T> &shared, int d_k) : s_(shared), d_k_(d_k) {}
 
-    /// Whether `count` tokens raise no maximum by more than 16. The same for all threads.
+    /// Whether `count` tokens raise no maximum by more than heinsen_near. The same for all threads.
     FS_DEVICE bool near(const T *k, int count) const {
         bool far = false;
         for (int i = threadIdx.x; i < d_k_; i += heinsen_threads)
-            far = far || top(k, i, count) > s_.m[i] + 16;
+            far = far || top(k, i, count) > s_.m[i] + heinsen_near;
         return !__syncthreads_or(far);
     }
     /// Brings m and z to the maxima with `count` more tokens.
     FS_DEVICE void rise(const T *k, int count) const {
         for (int i = threadIdx.x; i < d_k_; i += heinsen_threads) {
-            const T risen = top(k, i, count);
-            s_.factor[i] = weight_(V{s_.m[i] - risen}).v;
-            s_.z[i] *= s_.factor[i];
-            s_.m[i] = risen;
+            MaxSum<V> state{V{s_.m[i]}, V{s_.z[i]}};
+            s_.factor[i] = state.rise_to(V{top(k, i, count)}, ByExp{}).v;
+            s_.z[i] = state.s.v;
+            s_.m[i] = state.m.v;
         }
     }
     /// p = exp(k - m), 0 beyond `count`.

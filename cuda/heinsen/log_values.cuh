@@ -88,12 +88,11 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
     }
     FS_DEVICE void weigh_key(T k, int i) const {
         const ExactWeight<V, false> weight{T(0)};
-        const T m = larger(m_[i], k);
-        const V factor = weight(V{m_[i] - m});
-        V z = V{z_[i]} * factor, over = V{over_[i]} * factor;
-        accumulate(z, over, weight(V{k - m}));
-        m_[i] = m;
-        z_[i] = z.v;
+        MaxSum<V> state{V{m_[i]}, V{z_[i]}};
+        V over = V{over_[i]} * state.rise_to(V{larger(m_[i], k)}, ByExp{});
+        accumulate(state.s, over, weight(V{k} - state.m));
+        m_[i] = state.m.v;
+        z_[i] = state.s.v;
         over_[i] = over.v;
     }
     /// c = max(q + m) and the sum of exp(q + m - c) z: each warp for itself.

@@ -16,6 +16,8 @@
 #pragma once
 #include "cuda/rows/in_registers.cuh"
 
+#include "common/max_sum.hpp"
+
 namespace fastsoftmax::cuda {
 
 inline constexpr int split_threads = 256, split_elements = 16;
@@ -61,16 +63,6 @@ template <class T> FS_DEVICE T block_max(const Group &group, T value) {
     return block_reduce(group, value, -infinity<T>(), [](T a, T b) { return larger(a, b); });
 }
 
-/// 2^k for an integral k <= 0; 0 where that is no normal number.
-template <class T> FS_DEVICE T power_of_two(T k) {
-    using V = Lane<T>;
-    constexpr int bias = sizeof(T) == 4 ? 127 : 1023;
-    if (!(k > -bias))
-        return 0;
-    const auto exponent = static_cast<typename V::Bits>(static_cast<int>(k) + bias);
-    return __builtin_bit_cast(T, exponent << V::mantissa);
-}
-
 /// The state of what a thread has seen: the reference may lie below the maximum by `growth`.
 template <class Weight, class T> class RunningState {
     using V = Lane<T>;
@@ -89,16 +81,17 @@ template <class Weight, class T> class RunningState {
             top = larger(top, v[e]);
         m = larger(m, top);
         if (top > reference_ + growth) {
-            scale(power_of_two(exponent() - exp_floor(V{top}).v));
+            bring_to(top);
             reference_ = top;
             weight_ = Weight(top);
         }
         sum = merged(sum, weigh<V, split_elements>(weight_, v, false));
     }
-    FS_DEVICE T exponent() const { return exp_floor(V{reference_}).v; }
-    FS_DEVICE void scale(T factor) {
-        sum.total = sum.total * V{factor};
-        sum.lost = sum.lost * V{factor};
+    /// Makes the sum relative to the power of two that the weights of a maximum M have.
+    FS_DEVICE void bring_to(T M) {
+        MaxSum<V, CompensatedLanes<V>> state{exp_floor(V{reference_}), sum};
+        state.rise_to(exp_floor(V{M}), ByPowersOfTwo{});
+        sum = state.s;
     }
 };
 
@@ -162,7 +155,7 @@ FS_DEVICE StretchState run_stretch(const Stretch<S> &stretch, const RowsArgument
         return look_at_stretch(stretch, a);
     if (beyond_limit<Weight>(m))
         return {m, weigh_stretch<Weight>(stretch, a, m), 1};
-    running.scale(power_of_two(running.exponent() - exp_floor(V{m}).v));
+    running.bring_to(m);
     const double s = static_cast<double>(running.sum.total.v) + running.sum.lost.v;
     return {m, block_sum(stretch.group, s) / UnitWeight<Weight, V>::at(V{m}).v, 1};
 }

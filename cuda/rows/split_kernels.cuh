@@ -23,7 +23,7 @@ template <class T> struct MergedRow {
 template <class T>
 FS_DEVICE MergedRow<T> merge_stretches(const Group &group, const StretchState *states,
                                        unsigned count, T sink) {
-    double m = -infinity<double>(), s = 0;
+    double m = -infinity<double>();
     bool nan = sink != sink, unmasked = false;
     for (unsigned i = threadIdx.x; i < count; i += blockDim.x) {
         m = larger(m, states[i].m);
@@ -31,10 +31,13 @@ FS_DEVICE MergedRow<T> merge_stretches(const Group &group, const StretchState *s
         unmasked |= states[i].unmasked != 0;
     }
     m = larger(block_max(group, m), static_cast<double>(sink));
-    const ExpWeight<Lane<double>, exact_degree<double>> exp(0.0);
+    const auto by_exp = [](double low, double high) {
+        return ByExp{}(Lane<double>{low}, Lane<double>{high}).v;
+    };
+    MaxSum<double> row{m, 0};
     for (unsigned i = threadIdx.x; i < count && !is_infinite(m); i += blockDim.x)
-        s += states[i].s * exp(Lane<double>{states[i].m - m}).v;
-    s = block_sum(group, s);
+        row.merge(MaxSum<double>{states[i].m, states[i].s}, by_exp);
+    const double s = block_sum(group, row.s);
     return {static_cast<T>(m), s, __syncthreads_or(nan) != 0, __syncthreads_or(unmasked) != 0};
 }
 

@@ -33,7 +33,7 @@ template <class V> class HeinsenWeights {
                 top = V::max(V::load(k[u] + i), top);
             top.store(top_ + i);
             risen |= V::greater_mask(top, before);
-            far |= V::greater_mask(top, before + V::set(16));
+            far |= V::greater_mask(top, before + V::set(heinsen_near));
         }
         return __builtin_expect(risen == 0, 1) ? HeinsenRise::none
                : far == 0                      ? HeinsenRise::near
