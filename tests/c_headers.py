@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastsoftmax import _core, export, hccs
-from fastsoftmax._hccs_params import WIDE
+from fastsoftmax.hccs._params import WIDE
 from numpy.typing import NDArray
 
 REQUIRED = "FASTSOFTMAX_REQUIRE_ARM"  # set in CI: no skip for want of the cross compiler

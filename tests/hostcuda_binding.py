@@ -12,7 +12,7 @@ from typing import Any
 
 import cuda_arrays
 import pytest
-from fastsoftmax import _device_call
+from fastsoftmax._device import registry
 from hostcuda_build import HOSTCUDA, KERNELS, compiler, folder
 
 
@@ -58,8 +58,8 @@ def extension() -> Any:
 def hostcuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Let the package use that module; in the end no capsule may still be held."""
     module = extension()
-    monkeypatch.setattr(_device_call, "built", lambda: module)
-    _device_call.usable.cache_clear()
+    monkeypatch.setattr(registry, "built", lambda: module)
+    registry.usable.cache_clear()
     yield module
-    _device_call.usable.cache_clear()
+    registry.usable.cache_clear()
     assert not cuda_arrays.held

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fastsoftmax import hccs, heinsen
-from fastsoftmax._hccs_params import WIDE
 from fastsoftmax.commands import calibrate
-from fastsoftmax.heinsen import _files
+from fastsoftmax.hccs._params import WIDE
+from fastsoftmax.heinsen import _npz
 
 Members = dict[str, bytes]
 PARAMS: dict[str, Any] = {
@@ -50,7 +50,7 @@ def use_stats(path: Path) -> None:
 def use_state(path: Path) -> None:
     """Load a state, from a file and from a pickle's bytes, ask it and give it tokens."""
     found = heinsen.State.load(path)
-    assert repr(_files.from_bytes(heinsen.State, path.read_bytes())) == repr(found)
+    assert repr(_npz.from_bytes(heinsen.State, path.read_bytes())) == repr(found)
     x = np.zeros((*found.batch_shape, max(found.d_k, found.d_v)), found.dtype)
     k, v = x[..., : found.d_k], x[..., : found.d_v]
     if found.kind:

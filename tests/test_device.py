@@ -11,7 +11,7 @@ import fastsoftmax as fs
 import numpy as np
 import pytest
 from cuda_arrays import Fake, Library
-from fastsoftmax import _device, _device_call, _device_libraries
+from fastsoftmax._device import libraries, registry
 from hostcuda_binding import hostcuda
 from nan_payloads import is_nan, spoilt
 
@@ -256,21 +256,21 @@ def test_libraries_that_cannot_take_results(hostcuda: Any) -> None:
 
 def test_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence says what is missing: the module, or a device."""
-    _device_call.usable.cache_clear()
-    monkeypatch.setattr(_device_call, "built", lambda: None)
-    assert _device.status() == "not built"
+    registry.usable.cache_clear()
+    monkeypatch.setattr(registry, "built", lambda: None)
+    assert registry.status() == "not built"
     with pytest.raises(RuntimeError, match=r"CUDA device 0, but .* built without CUDA.* nvcc"):
         fs.online(Fake(X))
     lost = SimpleNamespace(devices=lambda: ([], "cudaErrorNoDevice, none"), architectures="0")
-    monkeypatch.setattr(_device_call, "built", lambda: lost)
-    assert _device.status() == "built for 0; no device here: cudaErrorNoDevice, none"
+    monkeypatch.setattr(registry, "built", lambda: lost)
+    assert registry.status() == "built for 0; no device here: cudaErrorNoDevice, none"
     with pytest.raises(RuntimeError, match=r"no CUDA device can be used here: cudaErrorNoDevice"):
         fs.logsumexp(Fake(X))
 
 
 def test_module_of_the_package() -> None:
     """It can be imported wherever it was built; without a driver it says so."""
-    cuda = _device_call.built()
+    cuda = registry.built()
     if cuda is None:
         pytest.skip("this fastsoftmax was built without CUDA")
     found, problem = cuda.devices()
@@ -298,8 +298,8 @@ def test_import_does_not_load_cuda() -> None:
 def test_torch_makes_results() -> None:
     """What is asked of torch exists there: shown with memory of the CPU."""
     torch = pytest.importorskip("torch")
-    library = _device_libraries.library_of(torch.zeros(3), "logits")
-    assert isinstance(library, _device_libraries.Torch)
+    library = libraries.library_of(torch.zeros(3), "logits")
+    assert isinstance(library, libraries.Torch)
     half = library.dtype("bfloat16")
     made = library.empty((2, 3), half)
     assert (made.shape, made.dtype) == ((2, 3), torch.bfloat16)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from c_headers import SCALES, TARGETS, Program, integer_cases, params_for, surrogate_cases
 from fastsoftmax import _core, export, hccs, int8
-from fastsoftmax._hccs_params import WIDE
+from fastsoftmax.hccs._params import WIDE
 
 INTEGERS, SURROGATES = integer_cases(), surrogate_cases()
 NONE = np.zeros(0, int)

@@ -9,9 +9,10 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 import pytest
-from fastsoftmax import export, hccs, int8, reference_int8
-from fastsoftmax._hccs_calibration import divergences
+from fastsoftmax import export, hccs, int8
 from fastsoftmax.commands import _curves
+from fastsoftmax.hccs._calibration import divergences
+from fastsoftmax.reference import int8 as reference_int8
 
 MOST, LEAST = np.finfo(np.float64).max, 5e-324
 MODES = fs.variants("hccs")

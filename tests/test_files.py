@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastsoftmax import export, hccs, heinsen
-from fastsoftmax._replacing import replacing
+from fastsoftmax._files.replacing import replacing
 from fastsoftmax.commands import _curves, calibrate
 from fastsoftmax.commands import export as export_command
 from fresh import output

@@ -8,7 +8,8 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 import pytest
-from fastsoftmax import _device_call, hccs, int8
+from fastsoftmax import hccs, int8
+from fastsoftmax._device import registry
 
 FUNCTIONS = {"online": fs.online, "log_softmax": fs.log_softmax, "normalizer": fs.normalizer}
 HALVES = {"float16": 2e-3, "bfloat16": 2e-2}
@@ -18,7 +19,7 @@ SHAPES = ((7, 33), (3, 1000), (5, 4096), (2, 40000), (1, 1 << 20))
 @pytest.fixture(scope="module")
 def torch() -> Any:
     """Return the library, if the package has a device to run on."""
-    cuda = _device_call.built()
+    cuda = registry.built()
     if cuda is None:
         pytest.skip("this fastsoftmax was built without CUDA")
     found, problem = cuda.devices()

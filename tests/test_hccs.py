@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import fastsoftmax as fs
-import fastsoftmax.reference_int8 as reference_int8
+import fastsoftmax.reference.int8 as reference_int8
 import numpy as np
 import pytest
 from fastsoftmax import hccs

@@ -10,7 +10,7 @@ import fastsoftmax as fs
 import numpy as np
 import pytest
 from fastsoftmax import _core, heinsen
-from fastsoftmax.reference_heinsen import quadratic
+from fastsoftmax.reference.heinsen import quadratic
 from numpy.typing import NDArray
 
 Floats = NDArray[Any]

@@ -8,7 +8,7 @@ import fastsoftmax as fs
 import numpy as np
 import pytest
 from fastsoftmax import heinsen
-from fastsoftmax.reference_heinsen import log_quadratic, quadratic
+from fastsoftmax.reference.heinsen import log_quadratic, quadratic
 from numpy.typing import NDArray
 
 Floats = NDArray[Any]

@@ -8,7 +8,8 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 import pytest
-from fastsoftmax import int8, reference_int8
+from fastsoftmax import int8
+from fastsoftmax.reference import int8 as reference_int8
 from numpy.typing import NDArray
 
 RESULTS: dict[Any, int] = {np.dtype(np.uint8): 255, np.dtype(np.int16): 32767}

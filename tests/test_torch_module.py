@@ -7,7 +7,7 @@ import fresh
 import numpy as np
 import pytest
 from fastsoftmax import hccs
-from fastsoftmax._hccs_params import PROFILES, WIDE
+from fastsoftmax.hccs._params import PROFILES, WIDE
 
 N = 24
 MODES = fs.variants("hccs")

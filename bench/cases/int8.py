@@ -10,7 +10,7 @@ import fastsoftmax as fs
 import numpy as np
 import timing
 from data_sets import Shape
-from fastsoftmax._hccs_params import PROFILES
+from fastsoftmax.hccs._params import PROFILES
 from report import Table
 from study import Case, Options, Progress, chosen
 

@@ -15,7 +15,7 @@ import metrics
 import numpy as np
 import targets
 from data_sets import Float32, heads_of_real_logits
-from fastsoftmax._hccs_params import PROFILES, WIDE
+from fastsoftmax.hccs._params import PROFILES, WIDE
 from report import Cell, Table
 from study import Case, Options, Progress, chosen, once_each
 

@@ -18,12 +18,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from fastsoftmax._core import version as __version__
-from fastsoftmax._max_sum import MaxSum
-from fastsoftmax._operations import log_softmax, online, softmax
-from fastsoftmax._reductions import logsumexp, normalizer
-from fastsoftmax._scan import scan
-from fastsoftmax._table import Kernel, info, isas, kernels, require_environment, variants
-from fastsoftmax._topk import topk
+from fastsoftmax._ops.max_sum import MaxSum
+from fastsoftmax._ops.reductions import logsumexp, normalizer
+from fastsoftmax._ops.scan import scan
+from fastsoftmax._ops.softmax import log_softmax, online, softmax
+from fastsoftmax._ops.topk import topk
+from fastsoftmax._registry import Kernel, info, isas, kernels, require_environment, variants
 
 if TYPE_CHECKING:
     from fastsoftmax import hccs, heinsen, int8, reference

@@ -2,7 +2,7 @@
 //
 // Each function takes the well-formed case: a plain float32 or float64 ndarray, an axis in range,
 // an out= of the same kind that doesn't half overlap. For anything else it returns False and has
-// written nothing; Python then finds out what is wrong and says it in words (_arrays.py). Unknown
+// written nothing; Python then finds out what is wrong and says it in words (_inputs). Unknown
 // variants and ISAs raise here, from the registry, which knows what there is.
 #define FS_IMPORT_NUMPY
 #include "core/buffer.hpp"

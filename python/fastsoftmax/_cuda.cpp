@@ -1,4 +1,4 @@
-// Casts between arrays on a CUDA device and the launchers, and nothing else: _device.py has found
+// Casts between arrays on a CUDA device and the launchers, and nothing else: _device has found
 // out what is wrong with arguments and said it in words.
 #include "cuda/module.hpp"
 

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_threads
-from fastsoftmax._calls import finished
-from fastsoftmax._containers import on_device
-from fastsoftmax._int8_arrays import (
+from fastsoftmax._inputs.checks import checked_threads
+from fastsoftmax._inputs.int8 import (
     axis_of,
     checked_logits,
     checked_out_dtype,
@@ -19,6 +17,8 @@ from fastsoftmax._int8_arrays import (
     for_rows,
     job_of,
 )
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax._inputs.slow_path import finished
 
 __all__ = ["error_bound", "softmax"]
 
@@ -156,10 +156,10 @@ def softmax(
         along = axis_of(axis, logits.ndim)
     scales = checked_scales(scale)
     if away:
-        from fastsoftmax import _device_int8
+        from fastsoftmax._device import int8 as device
 
-        call = _device_int8.Call(x, axis, threads, isa, stream)
-        return _device_int8.softmax(call, scales, table, mask, dtype, out)
+        call = device.Call(x, axis, threads, isa, stream)
+        return device.softmax(call, scales, table, mask, dtype, out)
     count = checked_threads(threads)
     job = job_of(logits, mask, out, dtype, along, isa)
     for_rows(scales, job.rows, "the scales")  # refuses those that don't fit

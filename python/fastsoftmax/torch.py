@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastsoftmax import hccs
-from fastsoftmax._int8_arrays import for_rows
+from fastsoftmax._inputs.int8 import for_rows
+from fastsoftmax.hccs._softmax import heads_for
 
 try:
     import torch
@@ -150,7 +151,7 @@ def _masked(x: Any, mask: Any) -> tuple[Any, Any]:
 
 def _forward(ctx: Any, x: Any, keep: Any, layer: HCCSSoftmax) -> Any:
     params, device = layer.params, x.device
-    heads = hccs._heads_for(params, layer.mode, x.shape[-1])
+    heads = heads_for(params, layer.mode, x.shape[-1])
     for_rows(heads, tuple(x.shape[:-1]), "params", (3,))  # says so if they don't broadcast
     scale, B, S, Dmax = (
         _per_row(value, device) for value in (params.scale, params.B, params.S, params.Dmax)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastsoftmax import hccs, reference
-from fastsoftmax._hccs_steps import steps
-from fastsoftmax._replacing import replacing
+from fastsoftmax._files.replacing import replacing
+from fastsoftmax.hccs._steps import steps
 
 
 def require_matplotlib() -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastsoftmax import hccs
-from fastsoftmax._hccs_calibration import GRANULARITIES, divergences, shared_stats
-from fastsoftmax._hccs_params import PROFILES, WIDE, paper_modes
-from fastsoftmax._npz import opened
+from fastsoftmax._files.npz import opened
 from fastsoftmax.commands import _curves
+from fastsoftmax.hccs._calibration import GRANULARITIES, divergences, shared_stats
+from fastsoftmax.hccs._params import PROFILES, WIDE, paper_modes
 
 NAME = "calibrate"
 HELP = "logits to parameters of HCCS"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from fastsoftmax import export
-from fastsoftmax._replacing import replacing
+from fastsoftmax._files.replacing import replacing
 from fastsoftmax.hccs import Params
 
 NAME = "export"

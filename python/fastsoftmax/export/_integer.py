@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastsoftmax import _core, reference_int8
-from fastsoftmax._hccs_params import Params
-from fastsoftmax._int8_arrays import (
+from fastsoftmax import _core
+from fastsoftmax._inputs.int8 import (
     checked_out_dtype,
     checked_scales,
     checked_table,
     checked_variant,
 )
 from fastsoftmax.export._text import braced, checked_name, comment, filled
+from fastsoftmax.hccs import Params
+from fastsoftmax.reference import int8 as reference
 
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.int16): 32767}
 _ENTRIES = (64, 128, 256)
@@ -162,7 +163,7 @@ def int8(
     scales = checked_scales(scale).ravel()
     if not scales.size:
         raise ValueError("scale must be a number above 0 for each head, and there is none")
-    tables = np.array([reference_int8.table(float(s), bits) for s in scales])
+    tables = np.array([reference.table(float(s), bits) for s in scales])
     size = _checked_entries(entries, tables)
     full, extra = _FULL[dtype], 7 if dtype == np.uint8 else 0
     values = {"name": checked_name(name), "heads": len(tables), "full": f"{full}u"}

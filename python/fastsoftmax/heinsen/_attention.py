@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsoftmax._containers import on_device
+from fastsoftmax._inputs.libraries import on_device
 from fastsoftmax.heinsen._checks import checked_floats, checked_values, is_half
 from fastsoftmax.heinsen._state import State
 
@@ -72,11 +72,9 @@ def attention(
     [1.0, 1.5, 3.0]
     """
     if on_device(q, stream):
-        from fastsoftmax import _device_heinsen
+        from fastsoftmax._device import heinsen as device
 
-        return _device_heinsen.attention(
-            q, k, (v, log_v), causal, state, return_state, log_output, stream
-        )
+        return device.attention(q, k, (v, log_v), causal, state, return_state, log_output, stream)
     name, values = checked_values(v, log_v)
     tokens = {
         name: checked_floats(array, name) for name, array in (("q", q), ("k", k), (name, values))

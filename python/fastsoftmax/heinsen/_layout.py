@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsoftmax._arrays import checked_bytes
+from fastsoftmax._inputs.checks import checked_bytes
 
 BLOCK = 16
 WAITING = 8

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_bytes, checked_threads
-from fastsoftmax._containers import on_device
-from fastsoftmax.heinsen import _files
+from fastsoftmax._inputs.checks import checked_bytes, checked_threads
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax.heinsen import _npz
 from fastsoftmax.heinsen._checks import (
     Settled,
     checked_dtype,
@@ -314,12 +314,10 @@ class State(Settled):
         """
         if not on_device(like):
             raise TypeError(f"on takes an array on a CUDA device, not {type(like).__name__}")
-        from fastsoftmax import _device_heinsen
+        from fastsoftmax._device.heinsen import DeviceState
 
         shape = (self.batch_shape, self.d_k, self.d_v, self.dtype.name)
-        return _device_heinsen.DeviceState(like, *shape).take(
-            self._settled(), self._kind, self._zeros
-        )
+        return DeviceState(like, *shape).take(self._settled(), self._kind, self._zeros)
 
     __copy__ = copy
 
@@ -333,7 +331,7 @@ class State(Settled):
         At a path is the old file or all of the new one, whatever happens. A symbolic link is
         followed, and the mode of an old file is kept. OSError if it can't be written.
         """
-        _files.write(self, file)
+        _npz.write(self, file)
 
     @classmethod
     def load(cls, file: str | PathLike[str] | IO[bytes]) -> Self:
@@ -342,11 +340,11 @@ class State(Settled):
         Of a path that doesn't exist, ``.npz`` is added. OSError if the file can't be read,
         ValueError if it is another, is damaged, or inflates to more than 2^31 bytes.
         """
-        return _files.read(cls, file)
+        return _npz.read(cls, file)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the bytes that `save` writes."""
-        return _files.from_bytes, (type(self), _files.to_bytes(self))
+        return _npz.from_bytes, (type(self), _npz.to_bytes(self))
 
     def __repr__(self) -> str:
         """Shape and dtype."""

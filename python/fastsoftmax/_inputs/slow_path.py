@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from fastsoftmax import _core
-from fastsoftmax._adapting import checked_mask, checked_scale, checked_sink
-from fastsoftmax._arrays import (
+from fastsoftmax._inputs.checks import (
     checked_axis,
     checked_name,
     checked_operand,
     checked_out,
     checked_threads,
 )
-from fastsoftmax._containers import Operand, count_write
+from fastsoftmax._inputs.libraries import Operand, count_write
+from fastsoftmax._inputs.mask_scale_sink import checked_mask, checked_scale, checked_sink
 
 
 def mapped(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import check_apart, checked_axis, checked_name
+from fastsoftmax._inputs.checks import check_apart, checked_axis, checked_name
 
 _RESULTS = (np.dtype(np.int16), np.dtype(np.uint8))
 

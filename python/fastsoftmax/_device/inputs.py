@@ -4,41 +4,17 @@ Results are made by the library that the logits come from, and kernels go to its
 to `stream`. Nothing here waits for the device.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from fastsoftmax._adapting import check_fits, describe, masked_at_most
-from fastsoftmax._arrays import checked_axis, checked_name, checked_threads
-from fastsoftmax._containers import check_tensor, on_device
-from fastsoftmax._device_libraries import library_of
+from fastsoftmax._device.libraries import library_of
+from fastsoftmax._device.registry import usable
+from fastsoftmax._inputs.checks import checked_axis, checked_name, checked_threads
+from fastsoftmax._inputs.libraries import check_tensor, on_device
+from fastsoftmax._inputs.mask_scale_sink import check_fits, describe, masked_at_most
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-
-
-@lru_cache(maxsize=1)
-def built() -> Any:
-    """Return the extension module, or None where the package was built without it."""
-    try:
-        from fastsoftmax import _cuda
-    except ImportError:
-        return None
-    return _cuda
-
-
-@lru_cache(maxsize=1)
-def usable() -> Any:
-    """Return the extension module; RuntimeError where it has nothing to run on."""
-    cuda = built()
-    if cuda is None:
-        raise RuntimeError(
-            "this fastsoftmax was built without CUDA: install it from source where nvcc is found"
-        )
-    found, problem = cuda.devices()
-    if not found:
-        raise RuntimeError(f"no CUDA device can be used here: {problem or 'the driver shows none'}")
-    return cuda
 
 
 def _extension(device: int, name: str) -> Any:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._npz import MOST_INFLATED, Member, Npz, opened
-from fastsoftmax._replacing import replacing
+from fastsoftmax._files.npz import MOST_INFLATED, Member, Npz, opened
+from fastsoftmax._files.replacing import replacing
 from fastsoftmax.heinsen._checks import COMPUTED
 from fastsoftmax.heinsen._layout import by_feature, fill, panels, weights
 

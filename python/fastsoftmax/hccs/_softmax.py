@@ -1,9 +1,4 @@
-"""HCCS: head-calibrated clipped-linear softmax, in integers. arXiv 2604.02292.
-
-``s = B - S * min(max - x, Dmax)``, normalised by one of five modes; `Params` holds a head's
-integers. Where byte permutes exist, a table of exp (`fastsoftmax.int8`) takes about as long as mode
-"wide" and is closer to softmax; HCCS is for machines without them, and for models trained with it.
-"""
+"""HCCS of int8 logits and of floats, along one axis."""
 
 from typing import Any
 
@@ -11,14 +6,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_array, checked_name, checked_threads
-from fastsoftmax._calls import finished
-from fastsoftmax._containers import on_device
-from fastsoftmax._hccs_calibration import calibrate
-from fastsoftmax._hccs_params import WIDE, Params
-from fastsoftmax._hccs_stats import HeadStats
-from fastsoftmax._hccs_steps import steps
-from fastsoftmax._int8_arrays import (
+from fastsoftmax._inputs.checks import checked_array, checked_name, checked_threads
+from fastsoftmax._inputs.int8 import (
     axis_of,
     checked_logits,
     checked_mask,
@@ -28,9 +17,11 @@ from fastsoftmax._int8_arrays import (
     for_rows,
     job_of,
 )
-from fastsoftmax._table import isas
-
-__all__ = ["HeadStats", "Params", "calibrate", "softmax", "softmax_float"]
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax._inputs.slow_path import finished
+from fastsoftmax._registry import isas
+from fastsoftmax.hccs._params import WIDE, Params
+from fastsoftmax.hccs._steps import steps
 
 
 def softmax(
@@ -114,15 +105,15 @@ def softmax(
         if result is not False:
             return result
     if on_device(x, stream):
-        from fastsoftmax import _device_int8
+        from fastsoftmax._device import int8 as device
 
-        call = _device_int8.Call(x, axis, threads, isa, stream)
-        heads = _heads_for(params, mode, call.n)
-        return _device_int8.hccs(call, heads, mode, mask, _dtype_of(mode, out_dtype), out)
+        call = device.Call(x, axis, threads, isa, stream)
+        heads = heads_for(params, mode, call.n)
+        return device.hccs(call, heads, mode, mask, _dtype_of(mode, out_dtype), out)
     logits = checked_logits(x)
     along = axis_of(axis, logits.ndim)
     mode = checked_variant(mode, "mode", "hccs")
-    heads = _heads_for(params, mode, logits.shape[along])
+    heads = heads_for(params, mode, logits.shape[along])
     dtype = _dtype_of(mode, out_dtype)
     count = checked_threads(threads)
     job = job_of(logits, mask, out, dtype, along, isa)
@@ -196,7 +187,7 @@ def softmax_float(
             quantised, params, mode=mode, out_dtype=dtype, mask=keep, threads=threads, isa=isa
         )
         return np.moveaxis(p, -1, along)
-    heads = _heads_for(params, mode, rows.shape[-1])
+    heads = heads_for(params, mode, rows.shape[-1])
     checked_threads(threads)
     if isa is not None and checked_name(isa, "isa") not in isas("hccs"):
         raise ValueError(f"isa {isa!r} doesn't run here; these do: {', '.join(isas('hccs'))}")
@@ -236,7 +227,7 @@ def _dtype_of(mode: str, asked: DTypeLike | None) -> np.dtype[Any]:
     return dtype
 
 
-def _heads_for(params: Params, mode: str, n: int) -> NDArray[np.int32]:
+def heads_for(params: Params, mode: str, n: int) -> NDArray[np.int32]:
     """B, S, Dmax of the heads, in the last dimension, fit for a mode and for rows of n."""
     if not isinstance(params, Params):
         raise TypeError(f"params must be hccs.Params, not {type(params).__name__}")

@@ -8,7 +8,7 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastsoftmax._arrays import (
+from fastsoftmax._inputs.checks import (
     checked_array,
     checked_axis,
     checked_bytes,
@@ -16,9 +16,9 @@ from fastsoftmax._arrays import (
     checked_operand,
     checked_out,
 )
-from fastsoftmax._containers import count_write
-from fastsoftmax._monoid import Pair, frozen, merged, write_probabilities
-from fastsoftmax._reductions import normalizer
+from fastsoftmax._inputs.libraries import count_write
+from fastsoftmax._ops.merge import Pair, frozen, merged, write_probabilities
+from fastsoftmax._ops.reductions import normalizer
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 

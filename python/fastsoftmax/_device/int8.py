@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastsoftmax._adapting import check_fits, describe
-from fastsoftmax._arrays import checked_axis, checked_threads
-from fastsoftmax._containers import count_write
-from fastsoftmax._device_call import Place
-from fastsoftmax._int8_arrays import checked_out_dtype
+from fastsoftmax._device.inputs import Place
+from fastsoftmax._inputs.checks import checked_axis, checked_threads
+from fastsoftmax._inputs.int8 import checked_out_dtype
+from fastsoftmax._inputs.libraries import count_write
+from fastsoftmax._inputs.mask_scale_sink import check_fits, describe
 
 
 class Call:

@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastsoftmax import _hccs_npz
-from fastsoftmax._hccs_npz import ADDED
-from fastsoftmax._hccs_steps import LONGEST, Array, range_scale, steps
-from fastsoftmax._int8_arrays import checked_scales
+from fastsoftmax._inputs.int8 import checked_scales
+from fastsoftmax.hccs import _npz
+from fastsoftmax.hccs._npz import ADDED
+from fastsoftmax.hccs._steps import LONGEST, Array, range_scale, steps
 
 Progress = Callable[[int, int], None]  # heads done, heads in all
 
@@ -246,7 +246,7 @@ class HeadStats:
         """
         if not self._begun or self._scale is None:
             raise ValueError("the statistics are empty: update() them first")
-        _hccs_npz.write(self, path)
+        _npz.write(self, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -260,7 +260,7 @@ class HeadStats:
             For a file of another kind or version, arrays that inflate to more than 2^31 bytes,
             refused before they do, and numbers that no rows give.
         """
-        return _hccs_npz.read(cls, path)
+        return _npz.read(cls, path)
 
 
 def _copy(array: Array) -> Array:

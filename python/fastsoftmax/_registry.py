@@ -74,9 +74,9 @@ def cpu_kernels() -> tuple[Kernel, ...]:
 
 
 def _device_kernels() -> list[Kernel]:
-    from fastsoftmax import _device
+    from fastsoftmax._device import registry
 
-    return [Kernel(**row) for row in _device.kernels()]
+    return [Kernel(**row) for row in registry.kernels()]
 
 
 def kernels() -> list[Kernel]:
@@ -121,7 +121,7 @@ def isas(op: str | None = None, *, all: bool = False) -> list[str]:
 
 def info() -> dict[str, Any]:
     """Version, machine and choice of instruction set: what a bug report should contain."""
-    from fastsoftmax import _device
+    from fastsoftmax._device import registry
 
     operations = dict.fromkeys(kernel.op for kernel in cpu_kernels())
     return {
@@ -134,7 +134,7 @@ def info() -> dict[str, Any]:
         "isas compiled": isas(all=True),
         "isa by default": {op: _core.default_isa(op) for op in operations},
         "threads by default": _core.default_threads(),
-        "CUDA": _device.status(),
+        "CUDA": registry.status(),
         "kernels": len(kernels()),
     }
 

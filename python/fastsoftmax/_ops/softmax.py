@@ -1,17 +1,17 @@
 """Softmax and its logarithm.
 
 Each operation tries the compiled core at once. The core returns False for what isn't the plain
-case; _calls.py then words the error, or prepares the arguments and calls it again.
+case; _inputs/slow_path.py then words the error, or prepares the arguments and calls it again.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from fastsoftmax import _core
-from fastsoftmax._calls import mapped
-from fastsoftmax._containers import on_device
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax._inputs.slow_path import mapped
 
 if TYPE_CHECKING:
-    from fastsoftmax._hccs_params import Params
+    from fastsoftmax.hccs._params import Params
 
 
 def online(
@@ -132,15 +132,15 @@ def online(
         if result is not False:
             return result
     if not isinstance(variant, str):
-        from fastsoftmax._hccs_door import by_params
-        from fastsoftmax._hccs_params import Params
+        from fastsoftmax.hccs._online import by_params
+        from fastsoftmax.hccs._params import Params
 
         if isinstance(variant, Params):
             return by_params(logits, variant, axis, scale, mask, sink, out, threads, isa)
     if on_device(logits, stream):
-        from fastsoftmax import _device
+        from fastsoftmax._device import rows
 
-        return _device.mapped(
+        return rows.mapped(
             "online", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
         )
     return mapped(_core.online, logits, out, variant, axis, threads, isa, scale, mask, sink)
@@ -202,9 +202,9 @@ def log_softmax(
         if result is not False:
             return result
     if on_device(logits, stream):
-        from fastsoftmax import _device
+        from fastsoftmax._device import rows
 
-        return _device.mapped(
+        return rows.mapped(
             "log_softmax", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
         )
     return mapped(_core.log_softmax, logits, out, variant, axis, threads, isa, scale, mask, sink)

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsoftmax._device_call import FLOATS, Place
+from fastsoftmax._device.inputs import FLOATS, Place
 from fastsoftmax.heinsen._checks import Settled, checked_values
 from fastsoftmax.heinsen._layout import excess, panels, weights
 

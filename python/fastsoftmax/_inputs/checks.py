@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax import _core
-from fastsoftmax._containers import Operand, operand
+from fastsoftmax._inputs.libraries import Operand, operand
 
 #: An array has fewer: distances in it are counted with a sign, in 64 bits.
 _TOO_MANY_BYTES = 2**63

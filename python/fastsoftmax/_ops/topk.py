@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_axis, checked_operand
-from fastsoftmax._calls import reduced
-from fastsoftmax._containers import on_device
+from fastsoftmax._inputs.checks import checked_axis, checked_operand
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax._inputs.slow_path import reduced
 
 
 def topk(
@@ -79,10 +79,10 @@ def topk(
             p, indices = result
             return _placed(p, axis), _placed(indices, axis)
     if on_device(logits, stream):
-        from fastsoftmax import _device
+        from fastsoftmax._device import rows
 
         count = _checked(k, tuple(logits.shape), axis)
-        return _device.topk(count, logits, axis, threads, isa, stream, scale, mask)
+        return rows.topk(count, logits, axis, threads, isa, stream, scale, mask)
     count = _checked(k, checked_operand(logits).array.shape, axis)
     (p, indices), x = reduced(
         partial(_core.topk, count), logits, "exact", axis, threads, isa, scale, mask, None

@@ -3,9 +3,9 @@
 from typing import Any
 
 from fastsoftmax import _core
-from fastsoftmax._arrays import checked_array, checked_axis, checked_threads
-from fastsoftmax._calls import check_names, finished
-from fastsoftmax._containers import on_device
+from fastsoftmax._inputs.checks import checked_array, checked_axis, checked_threads
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax._inputs.slow_path import check_names, finished
 
 
 def scan(
@@ -59,9 +59,9 @@ def scan(
         result = _core.scan(logits, variant, axis, threads, isa)
     if result is False:
         if on_device(logits, stream):
-            from fastsoftmax import _device
+            from fastsoftmax._device import rows
 
-            return _device.scan(logits, variant, axis, threads, isa, stream)
+            return rows.scan(logits, variant, axis, threads, isa, stream)
         x = checked_array(logits)
         check_names(variant, isa)
         axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsoftmax import _core, _hccs_json
-from fastsoftmax._int8_arrays import checked_scales
-from fastsoftmax._replacing import replacing
+from fastsoftmax import _core
+from fastsoftmax._files.replacing import replacing
+from fastsoftmax._inputs.int8 import checked_scales
+from fastsoftmax.hccs import _json
 
 WIDE = "wide"  # by name: the mode and the profile that we define; the others are the paper's
 PROFILES = (WIDE, "paper")
@@ -98,7 +99,7 @@ class Params:
             value.flags.writeable = False
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_checked", set())
-        object.__setattr__(self, "n", _length(n))
+        object.__setattr__(self, "n", checked_length(n))
         object.__setattr__(self, "profile", profile)
         object.__setattr__(self, "mode", mode)
         self.check(modes[0], self.n)
@@ -138,8 +139,8 @@ class Params:
         ValueError
             For more than 262144 heads, which `load` refuses.
         """
-        if self.B.size > _hccs_json.MOST_HEADS:
-            most = _hccs_json.MOST_HEADS
+        if self.B.size > _json.MOST_HEADS:
+            most = _json.MOST_HEADS
             raise ValueError(f"there are {self.B.size} heads; a file may have {most}")
         text = json.dumps(self._as_dict(), indent=1)
         with replacing(path) as file:
@@ -148,7 +149,7 @@ class Params:
     def _as_dict(self) -> dict[str, Any]:
         arrays = {name: getattr(self, name).tolist() for name in ("scale", "B", "S", "Dmax")}
         head = {
-            "version": _hccs_json.VERSION,
+            "version": _json.VERSION,
             "profile": self.profile,
             "mode": self.mode,
             "n": self.n,
@@ -168,7 +169,7 @@ class Params:
             values of other types, more than 262144 heads or 2^25 bytes, and for a condition that
             fails: it is named.
         """
-        read = _hccs_json.read(path)
+        read = _json.read(path)
         try:
             return cls(**read)
         except (TypeError, ValueError) as error:
@@ -195,7 +196,7 @@ def _integers(value: ArrayLike, name: str) -> NDArray[np.int64]:
     return array
 
 
-def _length(n: object) -> int:
+def checked_length(n: object) -> int:
     if isinstance(n, (bool, np.bool_)) or not hasattr(n, "__index__"):
         raise TypeError(f"n must be an integer, not {n!r}")
     value = operator.index(n)

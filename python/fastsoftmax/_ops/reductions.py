@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from fastsoftmax import _core
-from fastsoftmax._calls import reduced
-from fastsoftmax._containers import Operand, on_device
+from fastsoftmax._inputs.libraries import Operand, on_device
+from fastsoftmax._inputs.slow_path import reduced
 
 
 def normalizer(
@@ -60,9 +60,9 @@ def normalizer(
         if result is not False:
             return result[0][()], result[1][()]
     if on_device(logits, stream):
-        from fastsoftmax import _device
+        from fastsoftmax._device import rows
 
-        return _device.reduced(
+        return rows.reduced(
             "normalizer", logits, variant, axis, threads, isa, stream, scale, mask, sink
         )
     (m, s), x = reduced(_core.normalizer, logits, variant, axis, threads, isa, scale, mask, sink)
@@ -115,9 +115,9 @@ def logsumexp(
         if result is not False:
             return _rounded(result, logits.dtype)[()]
     if on_device(logits, stream):
-        from fastsoftmax import _device
+        from fastsoftmax._device import rows
 
-        return _device.reduced(
+        return rows.reduced(
             "logsumexp", logits, variant, axis, threads, isa, stream, scale, mask, sink
         )[0]
     total, x = reduced(_core.logsumexp, logits, variant, axis, threads, isa, scale, mask, sink)

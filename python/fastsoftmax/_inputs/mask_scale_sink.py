@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsoftmax._containers import operand
+from fastsoftmax._inputs.libraries import operand
 
 Array = NDArray[Any]
 

@@ -1,11 +1,10 @@
-"""Operations on arrays that lie on a CUDA device, and what is told of that device."""
+"""Softmax, its relatives, topk and scan of arrays that lie on a CUDA device."""
 
 from typing import Any
 
-from fastsoftmax import _device_call
-from fastsoftmax._adapting import checked_scale
-from fastsoftmax._containers import count_write
-from fastsoftmax._device_call import Call
+from fastsoftmax._device.inputs import Call
+from fastsoftmax._inputs.libraries import count_write
+from fastsoftmax._inputs.mask_scale_sink import checked_scale
 
 
 def mapped(
@@ -107,24 +106,3 @@ def scan(
         if 0 not in call.rows:
             call.cuda.scan(call.variant, columns, first, second, SCAN_THREADS, True, call.stream)
     return m, s
-
-
-def kernels() -> list[dict[str, Any]]:
-    """Rows of the table for CUDA; none where it wasn't built."""
-    cuda = _device_call.built()
-    if cuda is None:
-        return []
-    available = bool(cuda.devices()[0])
-    return [{**row, "available": available, "device": cuda.isa} for row in cuda.kernels()]
-
-
-def status() -> str:
-    """Say in one line what `info` tells of CUDA."""
-    cuda = _device_call.built()
-    if cuda is None:
-        return "not built"
-    found, problem = cuda.devices()
-    shown = ", ".join(f"{name} ({major}.{minor})" for name, (major, minor) in found)
-    return f"built for {cuda.architectures}; " + (
-        f"runs on {shown}" if found else f"no device here: {problem or 'the driver shows none'}"
-    )

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from fastsoftmax._npz import MOST_INFLATED, Member, Npz, opened
-from fastsoftmax._replacing import replacing
+from fastsoftmax._files.npz import MOST_INFLATED, Member, Npz, opened
+from fastsoftmax._files.replacing import replacing
 
 if TYPE_CHECKING:
-    from fastsoftmax._hccs_stats import HeadStats
+    from fastsoftmax.hccs._stats import HeadStats
 
 Held = TypeVar("Held", bound="HeadStats")
 #: Of the files that `write` writes.

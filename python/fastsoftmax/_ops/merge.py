@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsoftmax._table import cpu_kernels
+from fastsoftmax._registry import cpu_kernels
 
 Float64 = NDArray[np.float64]
 #: m and s of one row, or of a batch of rows

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastsoftmax._hccs_params import PROFILES, WIDE, Params, _length, paper_modes
-from fastsoftmax._hccs_stats import DISTANCES, HeadStats, Progress
-from fastsoftmax._hccs_steps import Array
+from fastsoftmax.hccs._params import PROFILES, WIDE, Params, checked_length, paper_modes
+from fastsoftmax.hccs._stats import DISTANCES, HeadStats, Progress
+from fastsoftmax.hccs._steps import Array
 
 GRANULARITIES = ("head", "layer", "global")
 _TIE = 2e-4  # relative; divergences closer than that count as equal
@@ -165,7 +165,7 @@ def calibrate(
     """
     if not isinstance(stats, HeadStats):
         raise TypeError(f"stats must be HeadStats, not {type(stats).__name__}")
-    n = _length(n)
+    n = checked_length(n)
     _check_names(profile, mode, granularity)
     limits = limits_of(profile, n)
     shared = shared_stats(stats, granularity)

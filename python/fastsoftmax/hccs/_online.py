@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from fastsoftmax import hccs
-from fastsoftmax._adapting import checked_scale
-from fastsoftmax._arrays import check_apart
-from fastsoftmax._containers import on_device
-from fastsoftmax._hccs_params import Params
+from fastsoftmax._inputs.checks import check_apart
+from fastsoftmax._inputs.libraries import on_device
+from fastsoftmax._inputs.mask_scale_sink import checked_scale
+from fastsoftmax.hccs._params import Params
+from fastsoftmax.hccs._softmax import softmax, softmax_float
 
 
 def by_params(
@@ -38,10 +38,10 @@ def by_params(
     common |= {"threads": threads, "isa": isa}
     if isinstance(logits, np.ndarray) and logits.dtype == np.int8:
         dtype = out.dtype if isinstance(out, np.ndarray) else None
-        return hccs.softmax(logits, params, out_dtype=dtype, out=out, **common)
+        return softmax(logits, params, out_dtype=dtype, out=out, **common)
     if out is not None:
         _check_out(out, logits)
-    result = hccs.softmax_float(logits, params, **common)
+    result = softmax_float(logits, params, **common)
     if out is None:
         return result
     out[...] = result

@@ -1,8 +1,4 @@
-"""The same operations in float64 NumPy, plainly: what the compiled kernels are tested against.
-
-`weight` stands for exp, as a function of d = x - max <= 0; the bounds of ``kernels()`` are claims
-about what it changes. Edge rules are those of the compiled operations.
-"""
+"""Softmax and its relatives by their definitions, in float64."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,0 +1,1 @@
+"""The files of users: written whole, and read without trust."""

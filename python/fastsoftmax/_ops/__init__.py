@@ -1,0 +1,1 @@
+"""The public operations on arrays of floats."""
