@@ -23,10 +23,11 @@ from fastsoftmax._ops.reductions import logsumexp, normalizer
 from fastsoftmax._ops.scan import scan
 from fastsoftmax._ops.softmax import log_softmax, online, softmax
 from fastsoftmax._ops.topk import topk
-from fastsoftmax._registry import Kernel, info, isas, kernels, require_environment, variants
+from fastsoftmax._registry import info, isas, kernels, require_environment, variants
 
 if TYPE_CHECKING:
     from fastsoftmax import hccs, heinsen, int8, reference
+    from fastsoftmax._kernel import Kernel
 
 require_environment()
 
@@ -41,11 +42,13 @@ _LATER = frozenset({"hccs", "heinsen", "int8", "reference"})
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "Kernel":
+        return importlib.import_module("fastsoftmax._kernel").Kernel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, "Kernel"})
 
 
 __all__ = [
