@@ -1,13 +1,13 @@
 """Heinsen attention with a state that lies on a CUDA device."""
 
 import math
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax._device.inputs import FLOATS, Place
-from fastsoftmax.heinsen._checks import Settled, checked_values
+from fastsoftmax.heinsen._checks import Kind, Settled, checked_values
 from fastsoftmax.heinsen._layout import excess, panels, weights
 
 
@@ -20,7 +20,7 @@ class DeviceState(Settled):
     tokens.
     """
 
-    _kind: Literal["v", "log_v"] | None = None
+    _kind: Kind | None = None
     _data: Any
     _zeros = False
 
@@ -28,11 +28,6 @@ class DeviceState(Settled):
         self.like, self.batch_shape, self.d_k, self.d_v = like, batch, d_k, d_v
         self.dtype = dtype
         self.heads = math.prod(batch)
-
-    @property
-    def kind(self) -> Literal["v", "log_v"] | None:
-        """What the state mixes: ``"v"``, ``"log_v"``, or None before its first tokens."""
-        return self._kind
 
     def _place(self, stream: Any) -> Place:
         return Place(self.like, "the state", stream)
@@ -72,7 +67,7 @@ class DeviceState(Settled):
             self._data = self._started(place, None, zeros)
         return self
 
-    def take(self, data: NDArray[Any], kind: Literal["v", "log_v"] | None, zeros: bool) -> Self:
+    def take(self, data: NDArray[Any], kind: Kind | None, zeros: bool) -> Self:
         """Go on from the memory of a `State` that has no token waiting."""
         place = self._place(None)
         logs = kind == "log_v"
@@ -109,12 +104,6 @@ class DeviceState(Settled):
         if not tokens.contiguous:
             tokens = place.seen(library.copy_rows(flat, 2), name)
         return tokens, seen.shape[:-1]
-
-    def _check_kind(self, kind: str) -> None:
-        if self._kind not in (None, kind):
-            raise ValueError(
-                f"this state has taken {self._kind}, so it can't take {kind}; use another State"
-            )
 
     def _run(
         self,

@@ -1,17 +1,36 @@
 """Queries, keys and values of Heinsen attention, checked, or refused in words."""
 
-from typing import Any, Literal
+import operator
+from collections.abc import Iterable
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+#: Values, or their logarithms: what the tokens of a state bring.
+Kind = Literal["v", "log_v"]
 COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Settled:
-    """Attributes without an underscore are set once: the memory of a state follows from them."""
+    """A state's sizes, dtype and kind, which are set once: the memory of a state follows from them.
+
+    That holds for all attributes without an underscore.
+    """
 
     __slots__ = ()
+    _kind: Kind | None
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the state mixes: ``"v"``, ``"log_v"``, or None before its first tokens."""
+        return self._kind
+
+    def _check_kind(self, kind: str) -> None:
+        if self._kind not in (None, kind):
+            raise ValueError(
+                f"this state has taken {self._kind}, so it can't take {kind}; use another State"
+            )
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and hasattr(self, name):
@@ -63,7 +82,7 @@ def checked_tokens(
     return packed if packed.flags.aligned else packed.copy()
 
 
-def checked_values(v: object, log_v: object) -> tuple[Literal["v", "log_v"], object]:
+def checked_values(v: object, log_v: object) -> tuple[Kind, object]:
     """Return the name and the array of the one that is given."""
     if v is None and log_v is None:
         raise TypeError("values are missing: pass v, or their logarithms as log_v")
@@ -80,6 +99,24 @@ def checked_same_tokens(arrays: dict[str, NDArray[Any]], rank: int) -> None:
             f"{name} {shape[0] if shape else 'a single token'}" for name, shape in seen.items()
         )
         raise ValueError(f"numbers of tokens differ: {told}; they must be the same")
+
+
+def checked_batch(batch_shape: Iterable[SupportsIndex]) -> tuple[int, ...]:
+    """`batch_shape` as a tuple of so many sizes that an array can have them and two more."""
+    try:
+        batch = tuple(operator.index(size) for size in batch_shape)
+    except TypeError:
+        raise TypeError(f"batch_shape must be a tuple of integers, not {batch_shape!r}") from None
+    if any(size < 0 for size in batch):
+        raise ValueError(f"batch_shape is {batch}; sizes must not be negative")
+    try:
+        np.empty((0,) * (len(batch) + 2))
+    except ValueError:
+        raise ValueError(
+            f"batch_shape has {len(batch)} sizes; with tokens and features these are more than an "
+            "array of NumPy has dimensions"
+        ) from None
+    return batch
 
 
 def checked_size(value: object, name: str) -> int:

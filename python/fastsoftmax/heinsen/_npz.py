@@ -4,7 +4,7 @@ import io
 import math
 import os
 from os import PathLike
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,9 @@ from fastsoftmax._files.npz import MOST_INFLATED, Member, Npz, opened
 from fastsoftmax._files.replacing import replacing
 from fastsoftmax.heinsen._checks import COMPUTED
 from fastsoftmax.heinsen._layout import by_feature, fill, panels, weights
+from fastsoftmax.heinsen._memory import Memory
 
-if TYPE_CHECKING:
-    from fastsoftmax.heinsen._state import State
-
-Held = TypeVar("Held", bound="State")
+Held = TypeVar("Held", bound=Memory)
 #: What a file holds of the values, by what `State.kind` says of them.
 CARRIED = {"none": "A", "v": "A", "log_v": "MS"}
 _ENDING = ".npz"
@@ -27,7 +25,68 @@ _MOST_AXES = 64
 _PADDING = 1024
 
 
-def write(state: "State", file: str | PathLike[str] | IO[bytes]) -> None:
+class Stored(Memory):
+    """A memory that goes into files and pickles."""
+
+    __slots__ = ()
+
+    def save(self, file: str | PathLike[str] | IO[bytes]) -> None:
+        """Write what the state holds to a ``.npz`` file, which `load` reads.
+
+        At a path is the old file or all of the new one, whatever happens. A symbolic link is
+        followed, and the mode of an old file is kept.
+
+        Parameters
+        ----------
+        file : str, PathLike or file open for writing bytes
+            Nothing is added to a name.
+
+        Raises
+        ------
+        OSError
+            If it can't be written; the old file is as it was.
+        """
+        write(self, file)
+
+    @classmethod
+    def load(cls, file: str | PathLike[str] | IO[bytes]) -> Self:
+        """Read what `save` wrote, and check its sizes and numbers; nothing in it is executed.
+
+        Parameters
+        ----------
+        file : str, PathLike or file open for reading bytes
+            To a path that doesn't exist ``.npz`` is added.
+
+        Returns
+        -------
+        State
+
+        Raises
+        ------
+        OSError
+            For a file that can't be read.
+        ValueError
+            For a file of another kind, one that is damaged, or one that inflates to more than 2^31
+            bytes.
+        """
+        return read(cls, file)
+
+    def __getstate__(self) -> bytes:
+        """Pickle as the bytes that `save` writes."""
+        file = io.BytesIO()
+        write(self, file)
+        return file.getvalue()
+
+    def __setstate__(self, data: object) -> None:
+        """Take what `__getstate__` gave, checked as `load` does."""
+        if not isinstance(data, bytes):
+            raise ValueError(f"a pickled State is bytes, not {type(data).__name__}")
+        found = read(type(self), io.BytesIO(data))
+        for name in Memory.__slots__:
+            setattr(self, name, getattr(found, name))
+
+
+def write(state: Memory, file: str | PathLike[str] | IO[bytes]) -> None:
     """Write m, z, and A or M and S of a state."""
     if isinstance(file, (str, bytes, PathLike)):
         with replacing(file) as stream:
@@ -36,7 +95,7 @@ def write(state: "State", file: str | PathLike[str] | IO[bytes]) -> None:
         np.savez(file, **_arrays(state))
 
 
-def _arrays(state: "State") -> dict[str, Any]:
+def _arrays(state: Memory) -> dict[str, Any]:
     kind = state._kind or "none"
     m, z = (part[:, : state.d_k] for part in weights(state._settled(), state.d_k))
     carried = panels(state._settled(), state.d_k, state.d_v, kind == "log_v")
@@ -124,17 +183,3 @@ def _check_numbers(empty: dict[str, Any], arrays: dict[str, NDArray[Any]], kind:
         wrong += ["m"] if (arrays["m"] < empty["m"]).any() else []
     if wrong:
         raise ValueError(f"{wrong[0]} has numbers that no tokens leave behind")
-
-
-def to_bytes(state: "State") -> bytes:
-    """Return the bytes of a file."""
-    file = io.BytesIO()
-    write(state, file)
-    return file.getvalue()
-
-
-def from_bytes(kind_of: type[Held], data: bytes) -> Any:
-    """Return the state in the bytes of a file."""
-    if not isinstance(data, bytes):
-        raise ValueError(f"a pickled State is bytes, not {type(data).__name__}")
-    return read(kind_of, io.BytesIO(data))
