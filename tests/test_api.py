@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import inspect
+import pickle
+import pickletools
 import pkgutil
 import tomllib
 from importlib.metadata import version
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import fastsoftmax as fs
+import numpy as np
 import pytest
 from fresh import output
 
@@ -104,6 +107,21 @@ def test_examples_exist() -> None:
     names = [name for name in modules() if name not in EXTRAS]
     tried = [doctest.testmod(importlib.import_module(name)).attempted for name in names]
     assert sum(tried) >= 10
+
+
+def test_pickles_name_public_places() -> None:
+    """So that they can be read after modules behind the public names have moved."""
+    stats = fs.hccs.HeadStats(0.1)
+    stats.update(np.zeros((2, 3, 4)))
+    state = fs.heinsen.State((), 2, 1).update(np.zeros(2, np.float32), np.zeros(1, np.float32))
+    params = fs.hccs.Params(scale=0.1, B=600, S=9, Dmax=63, n=4)
+    for value in (fs.kernels()[0], fs.MaxSum(), params, stats, state):
+        data = pickle.dumps(value, 2)  # the last protocol that names a class in one word
+        words = [str(word) for code, word, _ in pickletools.genops(data) if code.name == "GLOBAL"]
+        ours = [word for word in words if word.startswith("fastsoftmax")]
+        assert ours, words
+        assert not any("._" in word or " _" in word for word in ours), ours
+        assert type(pickle.loads(data)) is type(value)
 
 
 def test_version() -> None:

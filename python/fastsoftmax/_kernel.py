@@ -43,6 +43,8 @@ class Kernel:
         Where its arrays lie: ``"cpu"``, or another kind of device, which `isas` doesn't list.
     """
 
+    __module__ = "fastsoftmax"  # pickles name it
+
     id: str
     op: str
     variant: str

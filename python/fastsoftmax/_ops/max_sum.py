@@ -77,6 +77,7 @@ class MaxSum:
     [0.25, 0.375]
     """
 
+    __module__ = "fastsoftmax"  # pickles name it
     __slots__ = ("_pair",)
     _pair: Pair  # never written to, only replaced: who reads it gets an m and an s that belong
 

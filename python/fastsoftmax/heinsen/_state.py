@@ -65,6 +65,7 @@ class State(Stored):
     [3.0]
     """
 
+    __module__ = "fastsoftmax.heinsen"  # pickles name it
     __slots__ = ()
 
     def update(
