@@ -59,9 +59,18 @@ def variants(op: str = "online") -> list[str]:
 
 
 def isas(op: str | None = None, *, all: bool = False) -> list[str]:
-    """Instruction sets of CPUs, best first: those that run here, or all that were compiled.
+    """Instruction sets of CPUs, best first.
 
-    With `op`, an operation of `kernels`, only those that have it.
+    Parameters
+    ----------
+    op : str, optional
+        An operation of `kernels`: only the instruction sets that have it.
+    all : bool
+        All that were compiled, not only those that run here.
+
+    Returns
+    -------
+    list of str
     """
     having = {kernel.isa for kernel in cpu_kernels() if op in (None, kernel.op)}
     return [isa for isa in _core.isas(all) if isa in having]

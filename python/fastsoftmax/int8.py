@@ -54,8 +54,8 @@ def error_bound(n: int, *, table: str = "auto", out_dtype: DTypeLike = np.uint8)
 
     Notes
     -----
-    The worst row has one high logit, and all others where the table's entry just rounds to 0. The
-    derivation is in cpp/common/byte_table.hpp.
+    E bounds the distance of an entry from its weight. In the worst row one logit is high, and all
+    others lie where the entry just rounds to 0 from a weight of E: the sum lacks m * E then.
 
     Examples
     --------
@@ -133,10 +133,10 @@ def softmax(
 
     Notes
     -----
-    Every instruction set gives the bits of the formulas in cpp/common/byte_table.hpp. The result is
-    within `error_bound` units of the softmax of ``scale * x``. That grows with the length of a row,
-    as weights that round to 0 in the table are lost, however many there are. Rows of more than 510
-    equal logits are 0 in uint8.
+    Every instruction set gives the bits of `fastsoftmax.reference.int8.int8_softmax`, which is the
+    formulas in NumPy. The result is within `error_bound` units of the softmax of ``scale * x``.
+    That grows with the length of a row, as weights that round to 0 in the table are lost, however
+    many there are. Rows of more than 510 equal logits are 0 in uint8.
 
     Examples
     --------

@@ -52,7 +52,13 @@ class Controller(threadpoolctl.LibController):
         return self.dynlib.fastsoftmax_thread_limit() or _Unlimited(_core.default_threads())
 
     def set_num_threads(self, num_threads: int) -> None:
-        """Set the limit."""
+        """Set the limit.
+
+        Parameters
+        ----------
+        num_threads : int
+            The limit, or what `get_num_threads` gave where there was none.
+        """
         none = isinstance(num_threads, _Unlimited)
         self.dynlib.fastsoftmax_limit_threads(0 if none else int(num_threads))
 

@@ -167,16 +167,72 @@ class DeviceState(Settled):
         return None if y is None else library.reshaped(y, (*tokens["q"][1], self.d_v))
 
     def update(self, k: Any, v: Any = None, *, log_v: Any = None, stream: Any = None) -> Self:
-        """Add tokens, as `State.update`."""
+        """Add tokens.
+
+        Parameters
+        ----------
+        k, v, log_v : array on the device
+            As in `State.update`.
+        stream : optional
+            As in `online`.
+
+        Returns
+        -------
+        DeviceState
+            The state itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `State.update`.
+        """
         self._run(None, k, (v, log_v), stream)
         return self
 
     def attend(self, q: Any, *, log_output: bool = False, stream: Any = None) -> Any:
-        """Answer queries from all tokens so far, as `State.attend`; log y of `log_v` only."""
+        """Answer queries from all tokens so far.
+
+        Parameters
+        ----------
+        q : array on the device
+            As in `State.attend`.
+        log_output : bool
+            Return the logarithms of the answers: for a state of `log_v` only.
+        stream : optional
+            As in `online`.
+
+        Returns
+        -------
+        array on the device
+            As `State.attend`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `State.attend`.
+        """
         return self._run(q, None, (None, None), stream, log_output=log_output)
 
     def step(self, q: Any, k: Any, v: Any = None, *, log_v: Any = None, stream: Any = None) -> Any:
-        """Add a token, or a chunk, and answer the query of each, as `State.step`."""
+        """Add a token, or a chunk, and answer the query of each.
+
+        Parameters
+        ----------
+        q, k, v, log_v : array on the device
+            As in `State.step`.
+        stream : optional
+            As in `online`.
+
+        Returns
+        -------
+        array on the device
+            As `State.step`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `State.step`.
+        """
         return self._run(q, k, (v, log_v), stream)
 
     def copy(self) -> "DeviceState":

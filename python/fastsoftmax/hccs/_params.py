@@ -117,7 +117,20 @@ class Params:
         return np.asarray(self.B - self.S * self.Dmax)
 
     def check(self, mode: str, n: int) -> None:
-        """Raise ValueError if a head violates a condition of `mode` for rows of `n`; name it."""
+        """See that every head meets the conditions of a mode.
+
+        Parameters
+        ----------
+        mode : str
+            As in `hccs.softmax`.
+        n : int
+            Elements of a row.
+
+        Raises
+        ------
+        ValueError
+            For a condition that fails: it is named, with its head.
+        """
         if (mode, n) in self._checked:
             return
         for head in np.ndindex(self.shape):
@@ -133,6 +146,11 @@ class Params:
 
         At `path` is the old file or all of the new one, whatever happens. A symbolic link is
         followed, and the mode of an old file is kept.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            Nothing is added to a name.
 
         Raises
         ------
@@ -161,6 +179,15 @@ class Params:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Params":
         """Read what `save` wrote, and check types, sizes and every condition again.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file.
+
+        Returns
+        -------
+        Params
 
         Raises
         ------

@@ -83,9 +83,10 @@ def softmax(
 
     Notes
     -----
-    Every instruction set gives the bits of the formulas in cpp/common/hccs.hpp. How far they are
-    from softmax depends on logits and parameters; docs/int8.md has measurements. 8-bit results run
-    out of resolution: "i8+div" rounds down, and "wide" gives 0 for uniform rows of more than 510.
+    Every instruction set gives the bits of `fastsoftmax.reference.int8.hccs`, which is the formulas
+    in NumPy. How far they are from softmax depends on logits and parameters; docs/int8.md has
+    measurements. 8-bit results run out of resolution: "i8+div" rounds down, and "wide" gives 0 for
+    uniform rows of more than 510.
 
     References
     ----------

@@ -193,10 +193,17 @@ class HeadStats:
         self._total[head] += np.bincount(bins, weights=v.ravel(), minlength=size).reshape(shape)
 
     def merge(self, other: "HeadStats") -> None:
-        """Add the rows of `other`, which must have the same heads and scale.
+        """Add the rows of other statistics.
+
+        Parameters
+        ----------
+        other : HeadStats
+            Of the same heads and scale; it stays as it is.
 
         Raises
         ------
+        TypeError
+            If `other` isn't a `HeadStats`.
         ValueError
             For another scale: quantise all shards with one, ``HeadStats(scale)``.
         """
@@ -217,7 +224,22 @@ class HeadStats:
             getattr(self, f"_{name}").__iadd__(getattr(other, f"_{name}"))
 
     def over(self, axes: tuple[int, ...]) -> "HeadStats":
-        """Sum over some axes of the heads, which stay with size 1; their scale must be shared."""
+        """Sum over axes of the heads.
+
+        Parameters
+        ----------
+        axes : tuple of int
+            They stay, with size 1. The heads along them must share their scale.
+
+        Returns
+        -------
+        HeadStats
+
+        Raises
+        ------
+        ValueError
+            For scales that differ, and for empty statistics.
+        """
         if not self._begun or self._scale is None:
             raise ValueError("the statistics are empty: update() them first")
         first = self._scale.min(axis=axes, keepdims=True)
@@ -239,6 +261,11 @@ class HeadStats:
         At `path` is the old file or all of the new one, whatever happens. A symbolic link is
         followed, and the mode of an old file is kept.
 
+        Parameters
+        ----------
+        path : str or PathLike
+            Nothing is added to a name.
+
         Raises
         ------
         OSError
@@ -253,6 +280,15 @@ class HeadStats:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Read what `save` wrote; nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file.
+
+        Returns
+        -------
+        HeadStats
 
         Raises
         ------

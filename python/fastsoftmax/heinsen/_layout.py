@@ -1,4 +1,4 @@
-"""How states lie in memory, for what Python does with them: see heinsen_arguments.hpp."""
+"""How the compiled core lays states out in memory, for what Python does with them."""
 
 from typing import Any
 

@@ -26,7 +26,18 @@ def adapted(
     mask: ArrayLike | None = None,
     sink: ArrayLike | None = None,
 ) -> Float64:
-    """Return scale * logits + mask, -inf where masked out, with the sink as one more logit."""
+    """Return z: scale * logits + mask, -inf where masked out, with the sink as one more logit.
+
+    Parameters
+    ----------
+    logits, axis, scale, mask, sink
+        As in `fastsoftmax.online`.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape of `logits`; with a sink it is one longer along `axis`.
+    """
     z = scale * np.asarray(logits, dtype=np.float64)
     if mask is not None:
         given = np.asarray(mask)
@@ -51,7 +62,18 @@ def online(
 ) -> Float64:
     """Return softmax along an axis.
 
-    A row of -inf only, or with NaN or +inf, is NaN; one of which the mask leaves nothing is 0.
+    Parameters
+    ----------
+    logits, axis, scale, mask, sink
+        As in `fastsoftmax.online`.
+    weight : callable
+        Stands for exp, as a function of ``z - max <= 0``.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape of `logits`. A row of -inf only, or with NaN or +inf, is NaN; one that is masked out
+        as a whole is 0.
     """
     x = np.asarray(logits)
     _, d = _distances(adapted(x, axis=axis, scale=scale, mask=mask, sink=sink), axis)
@@ -77,7 +99,18 @@ def log_softmax(
     mask: ArrayLike | None = None,
     sink: ArrayLike | None = None,
 ) -> Float64:
-    """Return the logarithm of softmax along an axis: distance from the maximum less log(s)."""
+    """Return the logarithm of softmax along an axis: distance from the maximum less log(s).
+
+    Parameters
+    ----------
+    logits, axis, weight, scale, mask, sink
+        As in `online`.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape of `logits`; -inf where masked out.
+    """
     z = adapted(logits, axis=axis, scale=scale, mask=mask, sink=sink)
     _, d = _distances(z, axis)
     _, s = normalizer(z, axis=axis, weight=weight)
@@ -97,7 +130,18 @@ def normalizer(
     mask: ArrayLike | None = None,
     sink: ArrayLike | None = None,
 ) -> tuple[Float64, Float64]:
-    """Return the state m = max z and s = sum of weight(z - m) along an axis."""
+    """Return the state m = max z and s = sum of weight(z - m) along an axis.
+
+    Parameters
+    ----------
+    logits, axis, weight, scale, mask, sink
+        As in `online`.
+
+    Returns
+    -------
+    m, s : ndarray of float64
+        Shape of `logits` without `axis`.
+    """
     m, d = _distances(adapted(logits, axis=axis, scale=scale, mask=mask, sink=sink), axis)
     s = np.sum(np.where(np.isneginf(d), 0.0, weight(d)), axis=axis)
     return np.squeeze(m, axis), np.asarray(s)
@@ -112,7 +156,18 @@ def logsumexp(
     mask: ArrayLike | None = None,
     sink: ArrayLike | None = None,
 ) -> Float64:
-    """Log of the sum of exp along an axis."""
+    """Return the logarithm of the sum of exp along an axis.
+
+    Parameters
+    ----------
+    logits, axis, weight, scale, mask, sink
+        As in `online`.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape of `logits` without `axis`.
+    """
     m, s = normalizer(logits, axis=axis, weight=weight, scale=scale, mask=mask, sink=sink)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(np.isfinite(m), m + np.log(s), m))
@@ -126,7 +181,22 @@ def topk(
     scale: float = 1.0,
     mask: ArrayLike | None = None,
 ) -> tuple[Float64, NDArray[np.int64]]:
-    """Return the k largest probabilities and their places: equal ones by place, NaN last."""
+    """Return the k largest probabilities and their places.
+
+    Parameters
+    ----------
+    logits, axis, scale, mask
+        As in `fastsoftmax.online`.
+    k : int
+        How many.
+
+    Returns
+    -------
+    probabilities : ndarray of float64
+        In descending order, along `axis`.
+    places : ndarray of int64
+        Where along `axis` they are. Equal ones are in the order of their places, NaN is last.
+    """
     z = adapted(logits, axis=axis, scale=scale, mask=mask)
     p = online(logits, axis=axis, scale=scale, mask=mask)
     places = np.argsort(-z, axis=axis, kind="stable")  # which puts NaN last
@@ -137,7 +207,19 @@ def topk(
 def scan(
     logits: ArrayLike, *, weight: Weight = np.exp, rescale: Weight = np.exp
 ) -> tuple[float, float]:
-    """Return the state of one row by the recurrence: s is rescaled wherever x is a new maximum."""
+    """Return the state of one row by the recurrence: s is rescaled wherever x is a new maximum.
+
+    Parameters
+    ----------
+    logits : array
+        The row.
+    weight, rescale : callable
+        Stand for exp: of ``x - m <= 0``, and of the old maximum less the new one.
+
+    Returns
+    -------
+    m, s : float
+    """
     m, s = -np.inf, 0.0
     for x in np.asarray(logits, dtype=np.float64).tolist():
         if x == -np.inf:

@@ -5,13 +5,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["log_quadratic", "quadratic"]
+
 
 def quadratic(
     q: ArrayLike, k: ArrayLike, v: ArrayLike, *, causal: bool = True, phantom: bool = False
 ) -> NDArray[Any]:
-    """Return eq. 1 of arXiv 2404.05843 for one head: q [n_q, d_k], k [n, d_k], v [n, d_v].
+    """Return eq. 1 of arXiv 2404.05843 for one head.
 
-    `phantom` puts a token of key 0 and value 1 before the others: the initial state of eq. 7.
+    Parameters
+    ----------
+    q, k, v : array of float
+        ``[n_q, d_k]``, ``[n, d_k]``, ``[n, d_v]``.
+    causal : bool
+        Query t sees the tokens 0..t; otherwise every query sees all.
+    phantom : bool
+        A token of key 0 and value 1 comes before the others: the initial state of eq. 7.
+
+    Returns
+    -------
+    ndarray of float64
+        ``[n_q, d_v]``.
     """
     q, k, v = (np.asarray(a, dtype=np.float64) for a in (q, k, v))
     if phantom:
@@ -28,7 +42,20 @@ def quadratic(
 def log_quadratic(
     q: ArrayLike, k: ArrayLike, log_v: ArrayLike, *, causal: bool = True, phantom: bool = False
 ) -> NDArray[Any]:
-    """Return log y where values are given as logarithms, otherwise as `quadratic`."""
+    """Return log y where values are given as logarithms.
+
+    Parameters
+    ----------
+    q, k, causal, phantom
+        As in `quadratic`.
+    log_v : array of float
+        ``[n, d_v]``, logarithms of the values.
+
+    Returns
+    -------
+    ndarray of float64
+        ``[n_q, d_v]``.
+    """
     q, k, log_v = (np.asarray(a, dtype=np.float64) for a in (q, k, log_v))
     if phantom:
         k, log_v = (np.pad(a, ((1, 0), (0, 0))) for a in (k, log_v))

@@ -8,9 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["distances", "hccs", "int8_softmax", "table"]
+
 
 def distances(x: NDArray[np.int8], mask: NDArray[np.bool_]) -> Any:
-    """Distances of the logits from the maximum of their row; 0 where masked out."""
+    """Distances of the logits from the maximum of their row.
+
+    Parameters
+    ----------
+    x : ndarray of int8
+        Logits.
+    mask : ndarray of bool
+        True where a position takes part.
+
+    Returns
+    -------
+    ndarray of int64
+        Shape of `x`; 0 where masked out.
+    """
     wide = x.astype(np.int64)
     m = np.max(wide, axis=-1, keepdims=True, initial=-128, where=mask)
     return np.where(mask, m - wide, 0)
@@ -26,7 +41,24 @@ def hccs(
     full: int = 32767,
     mask: NDArray[np.bool_] | None = None,
 ) -> Any:
-    """HCCS in one of its modes; `full` is that of "wide"."""
+    """HCCS in one of its modes.
+
+    Parameters
+    ----------
+    x, mask
+        As in `distances`; without a mask all positions take part.
+    B, S, Dmax : int
+        As in `fastsoftmax.hccs.Params`.
+    mode : str
+        As in `fastsoftmax.hccs.softmax`.
+    full : int
+        Full scale of mode "wide"; the others have their own.
+
+    Returns
+    -------
+    ndarray of int64
+        Shape of `x`.
+    """
     keep = np.broadcast_to(True if mask is None else mask, x.shape)
     s = np.where(keep, B - S * np.minimum(distances(x, keep), Dmax), 0)
     z = np.maximum(s.sum(axis=-1, keepdims=True), 1)
@@ -44,7 +76,19 @@ def hccs(
 
 @np.errstate(all="ignore")
 def table(scale: float, bits: int) -> Any:
-    """Entries for the distances 0 to 255: a product of two tables of sixteen."""
+    """Entries for the distances 0 to 255: a product of two tables of sixteen.
+
+    Parameters
+    ----------
+    scale : float
+        Nats for one step.
+    bits : int
+        Of an entry, 8 or 15.
+
+    Returns
+    -------
+    ndarray of int64
+    """
     i = np.arange(16)
     a = np.rint(32767 * np.exp(-scale * (16 * i))).astype(np.int64)
     b = np.rint(32767 * np.exp(-scale * i)).astype(np.int64)
@@ -59,7 +103,22 @@ def int8_softmax(
     full: int,
     mask: NDArray[np.bool_] | None = None,
 ) -> Any:
-    """Softmax by the table; `bits` 8 or 15, `full` 255 or 32767."""
+    """Softmax by the table.
+
+    Parameters
+    ----------
+    x, mask
+        As in `distances`; without a mask all positions take part.
+    scale, bits
+        As in `table`.
+    full : int
+        Full scale of the result, 255 or 32767.
+
+    Returns
+    -------
+    ndarray of int64
+        Shape of `x`.
+    """
     keep = np.broadcast_to(True if mask is None else mask, x.shape)
     e = np.where(keep, table(scale, bits)[distances(x, keep)], 0)
     halvings = max(0, int(np.ceil(np.log2(max(x.shape[-1], 1) / (1 << (31 - bits))))))
