@@ -17,9 +17,12 @@ from fastsoftmax._inputs.checks import (
     checked_out,
 )
 from fastsoftmax._inputs.libraries import count_write
-from fastsoftmax._ops.merge import Pair, frozen, merged, write_probabilities
+from fastsoftmax._ops.merge import merged
 from fastsoftmax._ops.reductions import normalizer
+from fastsoftmax._ops.weights import Float64, precise_factor, write_probabilities
 
+#: m and s of one row, or of a batch of rows
+Pair = tuple[NDArray[Any], Float64]
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -94,7 +97,7 @@ class MaxSum:
                 "chunk below its own maximum, so the sum would depend on how the row is split"
             )
         rows = _checked_shape(shape)
-        self._pair = frozen(np.full(rows, -np.inf, _checked_dtype(dtype)), np.zeros(rows))
+        self._pair = _frozen(np.full(rows, -np.inf, _checked_dtype(dtype)), np.zeros(rows))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -152,7 +155,7 @@ class MaxSum:
         """
         x, axis = self._checked_chunk(chunk, axis)
         m, s = normalizer(x, axis=axis)
-        self._pair = merged(self._pair, (np.asarray(m), np.asarray(s, np.float64)))
+        self._pair = _merged(self._pair, (np.asarray(m), np.asarray(s, np.float64)))
         return self
 
     def merge(self, other: "MaxSum") -> Self:
@@ -183,7 +186,7 @@ class MaxSum:
             raise ValueError(
                 f"a state of shape {other.shape} can't be merged into one of shape {self.shape}"
             )
-        self._pair = merged(self._pair, other._pair)
+        self._pair = _merged(self._pair, other._pair)
         return self
 
     def probabilities(
@@ -274,7 +277,20 @@ class MaxSum:
         return self._pair
 
     def __setstate__(self, pair: Pair) -> None:
-        self._pair = frozen(*pair)
+        self._pair = _frozen(*pair)
+
+
+def _frozen(m: NDArray[Any], s: Float64) -> Pair:
+    """Make a pair that can't be written to."""
+    for part in (m, s):
+        part.setflags(write=False)
+    return m, s
+
+
+@np.errstate(all="ignore")
+def _merged(a: Pair, b: Pair) -> Pair:
+    m, s = merged(a, b, precise_factor)
+    return _frozen(m, np.asarray(s))
 
 
 def _checked_shape(shape: object) -> tuple[int, ...]:

@@ -1,85 +1,37 @@
-"""The arithmetic of `MaxSum`: states that merge, and the probabilities that follow from them."""
+"""The monoid of online softmax: a state is a maximum m, and sums of exp(x - m) times values.
 
-from functools import lru_cache
+The values are 1 for s, and for what is carried along those of the tokens. Two states merge below
+the larger maximum. The factor of a sum is the caller's, as is the library of the arrays: `MaxSum`
+takes exp to the last bits, Heinsen attention that of the state's dtype.
+"""
+
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastsoftmax._registry import cpu_kernels
-
-Float64 = NDArray[np.float64]
-#: m and s of one row, or of a batch of rows
-Pair = tuple[NDArray[Any], Float64]
+#: (m, one sum or several of them); each sum broadcasts against the factor.
+State = tuple[Any, ...]
+#: exp(own - m) by what a sum below the maximum `own` becomes one below m, which is no lower.
+Factor = Callable[[Any, Any], Any]
 
 
-def frozen(m: NDArray[Any], s: Float64) -> Pair:
-    """Make a pair that can't be written to."""
-    for part in (m, s):
-        part.setflags(write=False)
-    return m, s
+def merged(a: State, b: State, factor: Factor) -> State:
+    """Merge two states of NumPy arrays: (M, s1 * factor(m1, M) + s2 * factor(m2, M), ...)."""
+    m = np.asarray(np.maximum(a[0], b[0]))
+    (_, *sums), (_, *others) = rescaled(a, m, factor), rescaled(b, m, factor)
+    # in place, as both are new: a state may be large
+    return m, *map(operator.iadd, sums, others)
 
 
-def merged(a: Pair, b: Pair) -> Pair:
-    """Merge two states: (M, s1 * exp(m1 - M) + s2 * exp(m2 - M)), with M the larger maximum."""
-    (m1, s1), (m2, s2) = a, b
-    with np.errstate(all="ignore"):
-        m = np.asarray(np.maximum(m1, m2))
-        return frozen(m, np.asarray(s1 * _rescale(m1, m) + s2 * _rescale(m2, m)))
+def rescaled(state: State, m: Any, factor: Factor) -> State:
+    """Return a state below the maximum m, which is no lower than its own."""
+    own, *sums = state
+    by = factor(own, m)
+    return m, *(s * by for s in sums)
 
 
-def _rescale(part: NDArray[Any], m: NDArray[Any]) -> Float64:
-    """exp(part - m), exactly 1 where they are the same, be it infinity."""
-    factor = _exp_of_difference(part.astype(np.float64), m.astype(np.float64))
-    return np.where(part == m, 1.0, factor)
-
-
-def _exp_of_difference(x: Float64, m: Float64) -> Float64:
-    """exp(x - m) to the last bits: the rounding of the difference, 6e-14 at -700, is put back.
-
-    It is what Knuth's two-sum leaves over; where infinities make that NaN, the difference stands.
-    """
-    d = x - m
-    back = d - x
-    rest = (x - (d - back)) - (m + back)
-    return np.asarray(np.exp(d) * (1 + np.where(np.abs(rest) < 1, rest, 0)))
-
-
-@lru_cache(maxsize=2)
-def _lowest(dtype: np.dtype[Any]) -> float:
-    """Distance below the maximum from which `online` gives exactly 0."""
-    return max(
-        k.domain
-        for k in cpu_kernels()
-        if (k.op, k.variant, k.dtype) == ("online", "exact", dtype.name)
-    )
-
-
-def write_probabilities(x: NDArray[Any], m: NDArray[Any], s: Float64, out: NDArray[Any]) -> None:
-    """Write exp(x - m) / s, and exactly 0 for what `online` flushes to 0.
-
-    The iterator hands out pieces of some thousand elements, in float64 and side by side whatever
-    the strides, and sees to it that an overlapping `out` doesn't spoil `x`.
-    """
-    lowest, smallest = _lowest(out.dtype), np.finfo(out.dtype).smallest_normal
-    # a difference taken in float64 is off by less than a float32 result shows
-    plain = out.dtype == np.float32
-    pieces = np.nditer(
-        [x, m, s, out],
-        flags=["external_loop", "buffered", "copy_if_overlap", "zerosize_ok"],
-        op_flags=[
-            ["readonly", "overlap_assume_elementwise"],
-            ["readonly"],
-            ["readonly"],
-            ["writeonly", "no_broadcast", "overlap_assume_elementwise"],
-        ],
-        op_dtypes=[np.float64] * 4,
-        casting="same_kind",
-    )
-    with np.errstate(all="ignore"), pieces:
-        for logits, maximum, total, result in pieces:
-            d = logits - maximum
-            p = np.exp(d) if plain else _exp_of_difference(logits, maximum)
-            p /= total
-            # a product keeps NaN, which an assignment of 0 would cover
-            result[...] = p * ((d > lowest) & (p >= smallest))
+def exp_factor(own: Any, m: Any) -> Any:
+    """exp(own - m) in the dtype of finite maxima."""
+    return np.exp(own - m)

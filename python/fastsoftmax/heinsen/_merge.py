@@ -1,29 +1,29 @@
-"""The monoid of states: maxima, sums below them, and what is carried along."""
+"""States merged, and their logarithms."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsoftmax._ops.merge import exp_factor, merged
 from fastsoftmax.heinsen._layout import NOTHING, panels, weights
 
 
 def merge(data: NDArray[Any], other: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> None:
     """Add all tokens of the states `other` to those of `data`, which have the same layout."""
     (m, z), (m2, z2) = weights(data, d_k), weights(other, d_k)
-    top = np.maximum(m, m2)
-    mine, theirs = np.exp(m - top), np.exp(m2 - top)
-    total = z * mine + z2 * theirs
     # all that needs memory comes first: where there is none, the state stays as it was
     if log_values:
         (M, S, over), (M2, S2, _) = panels(data, d_k, d_v, True), panels(other, d_k, d_v, True)
-        highest = np.maximum(M, M2)
-        mixed = S * np.exp(M - highest) + S2 * np.exp(M2 - highest)
+        top, total = merged((m, z), (m2, z2), exp_factor)
+        highest, mixed = merged((M, S), (M2, S2), exp_factor)
         M[...], S[...], over[...] = highest, mixed, 0
+        m[...], z[...] = top, total
     else:
+        # as panels, so that a row's factor goes with the row of each of them
         (A,), (A2,) = panels(data, d_k, d_v, False), panels(other, d_k, d_v, False)
-        A[...] = A * mine[:, None, :, None] + A2 * theirs[:, None, :, None]
-    m[...], z[...] = top, total
+        m, z, m2, z2 = (part[:, None, :, None] for part in (m, z, m2, z2))
+        m[...], z[...], A[...] = merged((m, z, A), (m2, z2, A2), exp_factor)
 
 
 def logarithms(

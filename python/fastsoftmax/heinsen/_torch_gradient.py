@@ -27,6 +27,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from fastsoftmax._ops.merge import rescaled
+
 #: Tokens taken together, at most.
 CHUNK = 64
 #: exp(RISE) is small beside the largest float32, and exp(-RISE) large beside the smallest.
@@ -46,7 +48,7 @@ class Sums(NamedTuple):
     def raised(self, x: Any) -> "Sums":
         """Return the same sums below a maximum that counts `x` [*batch, c, d_k] in."""
         m = torch.maximum(self.m, x.detach().amax(-2, keepdim=True))
-        return Sums(m, self.A * self.exp(self.m - m).mT)
+        return Sums(*rescaled(self, m, lambda own, m: self.exp(own - m).mT))
 
     def plus(self, x: Any, values: Any) -> "Sums":
         """Return the sums with `values` [*batch, c, width] at exponents `x` added."""

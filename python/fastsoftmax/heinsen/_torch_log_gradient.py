@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from fastsoftmax._ops.merge import rescaled
 from fastsoftmax.heinsen._torch_gradient import LOWEST, RISE, Gradients, Tokens
 
 #: Tokens taken together, at most.
@@ -37,7 +38,7 @@ class LogSums(NamedTuple):
     def raised(self, x: Any) -> "LogSums":
         """Return the same sums below a maximum that counts `x` [*batch, c, d_k, d_v + 1] in."""
         m = torch.maximum(self.m, x.detach().amax(-3, keepdim=True))
-        return LogSums(m, self.A * self.exp(self.m - m))
+        return LogSums(*rescaled(self, m, lambda own, m: self.exp(own - m)))
 
     def exp(self, exponents: Any) -> Any:
         """Return exponentials in the dtype of the sums."""
