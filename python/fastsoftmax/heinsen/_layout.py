@@ -7,10 +7,17 @@ from numpy.typing import NDArray
 
 from fastsoftmax._inputs.checks import checked_bytes
 
+# The compiled core has the same numbers; here they stand once for Python.
+#: Features, columns and tokens come in blocks of so many.
 BLOCK = 16
+#: Tokens that may wait to be added.
 WAITING = 8
 #: A cache line, in bytes: a vector across two of them costs two accesses.
 LINE = 64
+#: A panel holds A; in a state of logarithms it holds M, S, and what S is too large by.
+PLANES = {"v": 1, "log_v": 3}
+#: Stands for -inf in float64 where a difference has to stay a number.
+LOWEST = -1e300
 #: What lies below is the logarithm of nothing: the core keeps it finite.
 NOTHING = {np.dtype(np.float32): -1e36, np.dtype(np.float64): -1e298}
 
@@ -26,6 +33,14 @@ def empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     space = np.empty(size + LINE, np.uint8)
     begin = -space.ctypes.data % LINE
     return space[begin : begin + size].view(dtype).reshape(shape)
+
+
+def _head(d_k: int) -> int:
+    """Elements before the panels: m, z, the number of waiting tokens, their weights.
+
+    A state of logarithms has the excess of z in place of the weights.
+    """
+    return padded(d_k) * (2 + WAITING) + BLOCK
 
 
 def weights(data: NDArray[Any], d_k: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -45,9 +60,10 @@ def panels(data: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> list[NDA
 
     No token may be waiting.
     """
-    rows, count, planes = padded(d_k), padded(d_v) // BLOCK, 3 if log_values else 1
-    begin, each = rows * (2 + WAITING) + BLOCK, data.shape[1] - rows * (2 + WAITING) - BLOCK
+    rows, count, begin = padded(d_k), padded(d_v) // BLOCK, _head(d_k)
+    each = data.shape[1] - begin
     mixed = data[:, begin:].reshape(len(data), count, each // (count * BLOCK), BLOCK)
+    planes = PLANES["log_v" if log_values else "v"]
     return [mixed[:, :, plane * rows : (plane + 1) * rows] for plane in range(planes)]
 
 

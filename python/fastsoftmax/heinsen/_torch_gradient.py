@@ -28,13 +28,12 @@ from typing import Any, NamedTuple
 import torch
 
 from fastsoftmax._ops.merge import rescaled
+from fastsoftmax.heinsen._layout import LOWEST
 
 #: Tokens taken together, at most.
 CHUNK = 64
 #: exp(RISE) is small beside the largest float32, and exp(-RISE) large beside the smallest.
 RISE = 16.0
-#: Stands for -inf where a difference has to stay a number.
-LOWEST = -1e300
 
 Gradients = tuple[Any, Any, Any]
 

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import torch
 
 from fastsoftmax._ops.merge import rescaled
-from fastsoftmax.heinsen._torch_gradient import LOWEST, RISE, Gradients, Tokens
+from fastsoftmax.heinsen._layout import LOWEST
+from fastsoftmax.heinsen._torch_gradient import RISE, Gradients, Tokens
 
 #: Tokens taken together, at most.
 CHUNK = 16

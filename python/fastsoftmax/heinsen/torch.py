@@ -6,7 +6,7 @@ The extra ``fastsoftmax[torch]`` brings PyTorch; nothing else in the package imp
 from typing import Any
 
 from fastsoftmax.heinsen._attention import attention
-from fastsoftmax.heinsen._layout import by_feature, panels, weights
+from fastsoftmax.heinsen._layout import LOWEST, by_feature, panels, weights
 from fastsoftmax.heinsen._state import State
 
 try:
@@ -192,7 +192,7 @@ def _parts(before: State | None, q: Any, v: Any, log_values: bool) -> list[Any]:
         shapes = [(*batch, d_k), *[(*batch, d_k, d_v)] * planes, (*batch, d_k)]
         parts = [v.new_zeros(shape, dtype=torch.float64) for shape in shapes]
         for maxima in parts[:planes]:
-            maxima.fill_(_torch_gradient.LOWEST)
+            maxima.fill_(LOWEST)
         return parts
     data = before._settled()
     m, z = (part[:, :d_k].reshape(*batch, d_k) for part in weights(data, d_k))
