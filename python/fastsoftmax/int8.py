@@ -158,10 +158,10 @@ def softmax(
     if away:
         from fastsoftmax._device import int8 as device
 
-        call = device.Call(x, axis, threads, isa, stream)
+        call = device.Call(x, axis, threads, stream, isa)
         return device.softmax(call, scales, table, mask, dtype, out)
     count = checked_threads(threads)
-    job = job_of(logits, mask, out, dtype, along, isa)
+    job = job_of(logits, mask, dtype, along, out, isa)
     for_rows(scales, job.rows, "the scales")  # refuses those that don't fit
     finished(_core.int8_softmax(job.x, job.out, dtype, scales, table, job.mask, -1, count, isa))
     return job.finish(along)

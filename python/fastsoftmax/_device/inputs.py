@@ -104,7 +104,7 @@ class Call(Place):
     """What all operations take, checked; and what makes their results."""
 
     def __init__(
-        self, op: str, logits: Any, variant: Any, axis: Any, threads: Any, isa: Any, stream: Any
+        self, op: str, logits: Any, variant: Any, axis: Any, threads: Any, stream: Any, isa: Any
     ) -> None:
         super().__init__(logits, "logits", stream)
         self.logits, self.x = logits, self.seen(logits, "logits")

@@ -16,7 +16,7 @@ from fastsoftmax._inputs.mask_scale_sink import check_fits, describe
 class Call:
     """Logits, mask and result of an int8 operation, checked; and which rows share parameters."""
 
-    def __init__(self, x: Any, axis: Any, threads: Any, isa: Any, stream: Any) -> None:
+    def __init__(self, x: Any, axis: Any, threads: Any, stream: Any, isa: Any) -> None:
         self.place = place = Place(x, "x", stream)
         self.x = place.seen(x, "x")
         if self.x.dtype != "int8":
@@ -58,7 +58,7 @@ class Call:
         """Whether elements of a row lie side by side."""
         return bool(self.n <= 1 or (array.shape[-1:] == (self.n,) and array.strides[-1] == 1))
 
-    def arrays(self, mask: Any, out: Any, dtype: np.dtype[Any]) -> tuple[Any, Any, Any, Any]:
+    def arrays(self, dtype: np.dtype[Any], mask: Any, out: Any) -> tuple[Any, Any, Any, Any]:
         """Give x, mask and result for the kernel, and the result for the caller."""
         place, library = self.place, self.place.library
         keep = self._mask(mask)
@@ -96,14 +96,14 @@ class Call:
 
 
 def hccs(
-    call: Call, heads: NDArray[np.int32], mode: str, mask: Any, dtype: np.dtype[Any], out: Any
+    call: Call, heads: NDArray[np.int32], mode: str, dtype: np.dtype[Any], mask: Any, out: Any
 ) -> Any:
     """HCCS with B, S and Dmax in the last dimension of `heads`."""
     place = call.place
     place.check_variant(mode, "hccs", "int8", "mode")
     sets, each, count = call.sets(heads, "params", 1)
     with place.library.using(place.stream):
-        x, keep, y, result = call.arrays(mask, out, dtype)
+        x, keep, y, result = call.arrays(dtype, mask, out)
         if 0 not in call.shape:
             B, S, Dmax = map(int, sets[0])
             many = place.upload(np.ascontiguousarray(sets)) if count > 1 else None
@@ -120,7 +120,7 @@ def softmax(
     place.check_variant(table, "int8", "int8", "table")
     sets, each, count = call.sets(scales, "the scales")
     with place.library.using(place.stream):
-        x, keep, y, result = call.arrays(mask, out, checked_out_dtype(asked))
+        x, keep, y, result = call.arrays(checked_out_dtype(asked), mask, out)
         if 0 not in call.shape:
             many = None
             if count > 1:

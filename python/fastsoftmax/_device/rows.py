@@ -12,16 +12,16 @@ def mapped(
     logits: Any,
     variant: Any,
     axis: Any,
-    threads: Any,
-    isa: Any,
-    stream: Any,
     scale: Any,
     mask: Any,
     sink: Any,
     out: Any,
+    threads: Any,
+    stream: Any,
+    isa: Any,
 ) -> Any:
     """Call an operation whose result has the shape of the logits."""
-    call = Call(op, logits, variant, axis, threads, isa, stream)
+    call = Call(op, logits, variant, axis, threads, stream, isa)
     factor = checked_scale(scale, call.computed)
     with call.library.using(call.stream):
         keep, more = call.mask(mask), call.sink(sink)
@@ -43,15 +43,15 @@ def reduced(
     logits: Any,
     variant: Any,
     axis: Any,
-    threads: Any,
-    isa: Any,
-    stream: Any,
     scale: Any,
     mask: Any,
     sink: Any,
+    threads: Any,
+    stream: Any,
+    isa: Any,
 ) -> tuple[Any, ...]:
     """Call `normalizer`, for (m, s), or `logsumexp`, for one array in the dtype of the logits."""
-    call = Call(op, logits, variant, axis, threads, isa, stream)
+    call = Call(op, logits, variant, axis, threads, stream, isa)
     factor = checked_scale(scale, call.computed)
     with call.library.using(call.stream):
         keep, more = call.mask(mask), call.sink(sink)
@@ -65,10 +65,10 @@ def reduced(
 
 
 def topk(
-    k: int, logits: Any, axis: Any, threads: Any, isa: Any, stream: Any, scale: Any, mask: Any
+    logits: Any, k: int, axis: Any, scale: Any, mask: Any, threads: Any, stream: Any, isa: Any
 ) -> tuple[Any, Any]:
     """Call `topk`, which on a device takes the logits as they are."""
-    call = Call("topk", logits, "exact", axis, threads, isa, stream)
+    call = Call("topk", logits, "exact", axis, threads, stream, isa)
     factor = checked_scale(scale, call.computed)
     if k > call.cuda.topk_most:
         raise ValueError(f"k is {k}; on a CUDA device topk takes up to {call.cuda.topk_most}")
@@ -91,10 +91,10 @@ SCAN_THREADS = 64  #: of a block: a multiprocessor takes many blocks, and few se
 
 
 def scan(
-    logits: Any, variant: Any, axis: Any, threads: Any, isa: Any, stream: Any
+    logits: Any, variant: Any, axis: Any, threads: Any, stream: Any, isa: Any
 ) -> tuple[Any, Any]:
     """Call `scan`; threads that are neighbours read neighbours, so the axis comes first."""
-    call = Call("scan", logits, variant, axis, threads, isa, stream)
+    call = Call("scan", logits, variant, axis, threads, stream, isa)
     if call.x.dtype != call.computed:
         raise TypeError(f"scan takes {call.computed} on CUDA, not {call.x.dtype}")
     with call.library.using(call.stream):

@@ -133,9 +133,9 @@ class Job:
 def job_of(
     x: NDArray[np.int8],
     mask: object,
-    out: object,
     dtype: np.dtype[Any],
     axis: int,
+    out: object,
     isa: object,
 ) -> Job:
     """Check the arguments that every int8 operation has, and lay the arrays out."""

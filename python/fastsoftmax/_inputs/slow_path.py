@@ -20,17 +20,18 @@ from fastsoftmax._inputs.mask_scale_sink import checked_mask, checked_scale, che
 def mapped(
     function: Callable[..., Any],
     logits: object,
-    out: object,
     variant: str,
     axis: object,
+    scale: object,
+    mask: object,
+    sink: object,
+    out: object,
     threads: object,
     isa: str | None,
-    *adaptation: object,
 ) -> Any:
     """Call an operation whose result has the shape of the logits."""
-    x, common, (scale, mask, sink) = _checked(logits, variant, axis, threads, isa, adaptation)
+    x, given = _checked(logits, variant, axis, scale, mask, sink, threads, isa)
     target = np.empty_like(x.array, subok=False) if out is None else checked_out(out, x)
-    given = (*common, scale, mask, sink, x.bfloats)
     if function(x.array, target, *given) is False:
         # out overlaps what is read, or its elements lie apart in a way that only Python sees
         result = np.empty_like(target, order="C")
@@ -47,13 +48,15 @@ def reduced(
     logits: object,
     variant: str,
     axis: object,
+    scale: object,
+    mask: object,
+    sink: object,
     threads: object,
     isa: str | None,
-    *adaptation: object,
 ) -> tuple[Any, Operand]:
     """Call an operation that gives a value, or a tuple of them, for each row."""
-    x, common, adapting = _checked(logits, variant, axis, threads, isa, adaptation)
-    return finished(function(x.array, *common, *adapting, x.bfloats)), x
+    x, given = _checked(logits, variant, axis, scale, mask, sink, threads, isa)
+    return finished(function(x.array, *given)), x
 
 
 def check_names(variant: object, isa: object) -> None:
@@ -75,14 +78,16 @@ def _checked(
     logits: object,
     variant: str,
     axis: object,
+    scale: object,
+    mask: object,
+    sink: object,
     threads: object,
     isa: str | None,
-    adaptation: tuple[object, ...],
-) -> tuple[Operand, tuple[Any, ...], tuple[float, Any, Any]]:
+) -> tuple[Operand, tuple[Any, ...]]:
+    """Return the logits, and what the core takes after them and a result, in its order."""
     x = checked_operand(logits)
     along, count = checked_axis(axis, x.array.ndim), checked_threads(threads)
     check_names(variant, isa)
-    scale, mask, sink = adaptation
     shape = x.array.shape
     computed = "float64" if x.array.dtype == np.float64 else "float32"
     rows = shape[: along % len(shape)] + shape[along % len(shape) + 1 :]
@@ -91,4 +96,4 @@ def _checked(
         checked_mask(mask, shape, computed),
         checked_sink(sink, rows, computed),
     )
-    return x, (variant, along, count, isa), adapting
+    return x, (variant, along, count, isa, *adapting, x.bfloats)

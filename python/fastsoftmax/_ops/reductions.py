@@ -63,9 +63,9 @@ def normalizer(
         from fastsoftmax._device import rows
 
         return rows.reduced(
-            "normalizer", logits, variant, axis, threads, isa, stream, scale, mask, sink
+            "normalizer", logits, variant, axis, scale, mask, sink, threads, stream, isa
         )
-    (m, s), x = reduced(_core.normalizer, logits, variant, axis, threads, isa, scale, mask, sink)
+    (m, s), x = reduced(_core.normalizer, logits, variant, axis, scale, mask, sink, threads, isa)
     return _wrapped(m, x), _wrapped(s, x)
 
 
@@ -118,9 +118,9 @@ def logsumexp(
         from fastsoftmax._device import rows
 
         return rows.reduced(
-            "logsumexp", logits, variant, axis, threads, isa, stream, scale, mask, sink
+            "logsumexp", logits, variant, axis, scale, mask, sink, threads, stream, isa
         )[0]
-    total, x = reduced(_core.logsumexp, logits, variant, axis, threads, isa, scale, mask, sink)
+    total, x = reduced(_core.logsumexp, logits, variant, axis, scale, mask, sink, threads, isa)
     return _wrapped(_narrowed(total, x), x, x.bfloats)
 
 

@@ -61,7 +61,7 @@ def scan(
         if on_device(logits, stream):
             from fastsoftmax._device import rows
 
-            return rows.scan(logits, variant, axis, threads, isa, stream)
+            return rows.scan(logits, variant, axis, threads, stream, isa)
         x = checked_array(logits)
         check_names(variant, isa)
         axis, threads = checked_axis(axis, x.ndim), checked_threads(threads)

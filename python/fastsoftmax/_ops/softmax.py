@@ -141,9 +141,9 @@ def online(
         from fastsoftmax._device import rows
 
         return rows.mapped(
-            "online", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
+            "online", logits, variant, axis, scale, mask, sink, out, threads, stream, isa
         )
-    return mapped(_core.online, logits, out, variant, axis, threads, isa, scale, mask, sink)
+    return mapped(_core.online, logits, variant, axis, scale, mask, sink, out, threads, isa)
 
 
 softmax = online
@@ -205,6 +205,6 @@ def log_softmax(
         from fastsoftmax._device import rows
 
         return rows.mapped(
-            "log_softmax", logits, variant, axis, threads, isa, stream, scale, mask, sink, out
+            "log_softmax", logits, variant, axis, scale, mask, sink, out, threads, stream, isa
         )
-    return mapped(_core.log_softmax, logits, out, variant, axis, threads, isa, scale, mask, sink)
+    return mapped(_core.log_softmax, logits, variant, axis, scale, mask, sink, out, threads, isa)

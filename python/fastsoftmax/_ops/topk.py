@@ -82,10 +82,10 @@ def topk(
         from fastsoftmax._device import rows
 
         count = _checked(k, tuple(logits.shape), axis)
-        return rows.topk(count, logits, axis, threads, isa, stream, scale, mask)
+        return rows.topk(logits, count, axis, scale, mask, threads, stream, isa)
     count = _checked(k, checked_operand(logits).array.shape, axis)
     (p, indices), x = reduced(
-        partial(_core.topk, count), logits, "exact", axis, threads, isa, scale, mask, None
+        partial(_core.topk, count), logits, "exact", axis, scale, mask, None, threads, isa
     )
     return x.wrap(_placed(p, axis)), x.wrap_float(_placed(indices, axis))
 

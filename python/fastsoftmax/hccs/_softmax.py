@@ -108,16 +108,16 @@ def softmax(
     if on_device(x, stream):
         from fastsoftmax._device import int8 as device
 
-        call = device.Call(x, axis, threads, isa, stream)
+        call = device.Call(x, axis, threads, stream, isa)
         heads = heads_for(params, mode, call.n)
-        return device.hccs(call, heads, mode, mask, _dtype_of(mode, out_dtype), out)
+        return device.hccs(call, heads, mode, _dtype_of(mode, out_dtype), mask, out)
     logits = checked_logits(x)
     along = axis_of(axis, logits.ndim)
     mode = checked_variant(mode, "mode", "hccs")
     heads = heads_for(params, mode, logits.shape[along])
     dtype = _dtype_of(mode, out_dtype)
     count = checked_threads(threads)
-    job = job_of(logits, mask, out, dtype, along, isa)
+    job = job_of(logits, mask, dtype, along, out, isa)
     for_rows(heads, job.rows, "params", (3,))  # refuses those that don't fit
     finished(_core.hccs(job.x, job.out, dtype, heads, params.n, mode, job.mask, -1, count, isa))
     return job.finish(along)
