@@ -121,7 +121,8 @@ def softmax(
     Returns
     -------
     array of uint8 or int16
-        Kind and shape of `x`. Positions masked out are 0, and so is a row with no position left.
+        Kind and shape of `x`. Positions masked out are 0, and so is a row without an unmasked
+        position.
 
     Raises
     ------

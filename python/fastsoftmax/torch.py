@@ -63,11 +63,11 @@ class HCCSSoftmax(torch.nn.Module):
     Notes
     -----
     The forward pass equals ``hccs.softmax_float(x, params, mode=..., out_dtype=...) / full`` bit
-    for bit, in the dtype of `x`; half inputs are quantised from their float32 values. Masked
-    positions and those of -inf are 0, a row with nothing left is 0 and has no gradient, a row with
-    NaN or +inf is NaN. Kernels run on the CPU: tensors elsewhere pay for a copy of their int8
-    distances there and of the results back. There is no second derivative. A call leaves nothing
-    behind, so activation checkpointing may repeat it.
+    for bit, in the dtype of `x`; half inputs are quantised from their float32 values. Positions
+    masked out and those of -inf are 0. A row without an unmasked position is 0 and has no gradient;
+    one with NaN or +inf is NaN. Kernels run on the CPU: tensors elsewhere pay for a copy of their
+    int8 distances there and of the results back. There is no second derivative. A call keeps no
+    state, so activation checkpointing may repeat it.
 
     References
     ----------
@@ -123,10 +123,10 @@ class HCCSSoftmax(torch.nn.Module):
                 + (f"{x.dtype} of {x.ndim}" if isinstance(x, torch.Tensor) else type(x).__name__)
             )
         rows = x if x.dtype in (torch.float32, torch.float64) else x.float()
-        keep = torch.ones_like(x, dtype=torch.bool)
+        unmasked = torch.ones_like(x, dtype=torch.bool)
         if mask is not None:
-            rows, keep = _masked(rows, mask)
-        return _Hccs.apply(rows, keep, self).to(x.dtype)
+            rows, unmasked = _masked(rows, mask)
+        return _Hccs.apply(rows, unmasked, self).to(x.dtype)
 
 
 def _masked(x: Any, mask: Any) -> tuple[Any, Any]:
@@ -145,35 +145,37 @@ def _masked(x: Any, mask: Any) -> tuple[Any, Any]:
         ) from None
     if mask.dtype is torch.bool:
         return x, mask
-    keep = mask > torch.finfo(mask.dtype).min / 2
-    return x + torch.where(keep, mask, 0), keep
+    unmasked = mask > torch.finfo(mask.dtype).min / 2
+    return x + torch.where(unmasked, mask, 0), unmasked
 
 
-def _forward(ctx: Any, x: Any, keep: Any, layer: HCCSSoftmax) -> Any:
+def _forward(ctx: Any, x: Any, unmasked: Any, layer: HCCSSoftmax) -> Any:
     params, device = layer.params, x.device
     heads = heads_for(params, layer.mode, x.shape[-1])
     for_rows(heads, tuple(x.shape[:-1]), "params", (3,))  # says so if they don't broadcast
     scale, B, S, Dmax = (
         _per_row(value, device) for value in (params.scale, params.B, params.S, params.Dmax)
     )
-    keep = keep & ~torch.isneginf(x)
-    m = _maximum(x, keep)
+    unmasked = unmasked & ~torch.isneginf(x)
+    m = _maximum(x, unmasked)
     lost = torch.isnan(m) | torch.isposinf(m)
     # as hccs.softmax_float does it, to the bit
-    d = torch.round((m - torch.where(keep, x, m)).to(torch.float64) / scale)
+    d = torch.round((m - torch.where(unmasked, x, m)).to(torch.float64) / scale)
     d = torch.nan_to_num(d).clamp(0, FARTHEST).to(torch.int32)
     integers = hccs.softmax(
         (127 - d).to(torch.int8).cpu().numpy(),
         params,
         mode=layer.mode,
         out_dtype=layer.out_dtype,
-        mask=keep.cpu().numpy(),
+        mask=unmasked.cpu().numpy(),
     )
     weights = torch.from_numpy(integers).to(device).to(x.dtype) / np.iinfo(integers.dtype).max
-    s = torch.where(keep, B - S * torch.minimum(d, Dmax), 0).to(torch.float64)
+    s = torch.where(unmasked, B - S * torch.minimum(d, Dmax), 0).to(torch.float64)
     Z = s.sum(-1, keepdim=True).clamp(min=1)
-    top = keep & (x == m)
-    ctx.save_for_backward((s / Z).to(x.dtype), keep & (d < Dmax), top, (S / scale / Z).to(x.dtype))
+    top = unmasked & (x == m)
+    ctx.save_for_backward(
+        (s / Z).to(x.dtype), unmasked & (d < Dmax), top, (S / scale / Z).to(x.dtype)
+    )
     return weights.masked_fill(lost, float("nan"))
 
 
@@ -191,11 +193,11 @@ class _Hccs(torch.autograd.Function):
     backward = staticmethod(once_differentiable(_backward))
 
 
-def _maximum(x: Any, keep: Any) -> Any:
-    """Maxima of the rows among the positions kept; 0 where there is none."""
+def _maximum(x: Any, unmasked: Any) -> Any:
+    """Maxima of the rows among the unmasked positions; 0 where there is none."""
     if x.shape[-1] == 0:
         return x.new_zeros((*x.shape[:-1], 1))
-    m = torch.where(keep, x, -torch.inf).amax(-1, keepdim=True)
+    m = torch.where(unmasked, x, -torch.inf).amax(-1, keepdim=True)
     return torch.where(torch.isneginf(m), 0, m)
 
 

@@ -44,8 +44,8 @@ class DeviceState(Settled):
         if size > most:
             raise ValueError(
                 f"a state of d_k = {self.d_k} and d_v = {self.d_v} is too large for a CUDA device: "
-                f"a head has at most {most} elements there, d_k * d_v and some more, three times "
-                "as many for log_v"
+                f"a head has at most {most} elements there, d_k * d_v and those of each feature, "
+                "three times as many for log_v"
             )
         return size
 
@@ -113,7 +113,7 @@ class DeviceState(Settled):
         stream: Any,
         *,
         log_output: bool = False,
-        keep: bool = True,
+        advance: bool = True,
     ) -> Any:
         place = self._place(stream)
         library = place.library
@@ -162,7 +162,7 @@ class DeviceState(Settled):
                 )
             else:
                 after = before
-            if keep and keys is not None:
+            if advance and keys is not None:
                 self._data, self._kind = after, name
         return None if y is None else library.reshaped(y, (*tokens["q"][1], self.d_v))
 
@@ -267,7 +267,7 @@ def attention(
     else:
         raise TypeError("state must be a DeviceState for arrays on a CUDA device: see State.on")
     if causal:
-        y = after._run(q, k, values, stream, log_output=log_output, keep=return_state)
+        y = after._run(q, k, values, stream, log_output=log_output, advance=return_state)
     else:
         after._run(None, k, values, stream)
         y = after.attend(q, log_output=log_output, stream=stream)

@@ -59,13 +59,13 @@ class Place:
 
     def check_variant(self, variant: Any, op: str, dtype: str, what: str = "variant") -> str:
         """`variant` if the operation has it for a dtype."""
-        rows = [row for row in self.cuda.kernels() if row["op"] == op]
-        known = dict.fromkeys(row["variant"] for row in rows)
+        kernels = [kernel for kernel in self.cuda.kernels() if kernel["op"] == op]
+        known = dict.fromkeys(kernel["variant"] for kernel in kernels)
         if checked_name(variant, what) not in known:
             raise ValueError(
                 f"unknown {what} {variant!r} for {op} on CUDA; there are: {', '.join(known)}"
             )
-        having = [row["variant"] for row in rows if row["dtype"] == dtype]
+        having = [kernel["variant"] for kernel in kernels if kernel["dtype"] == dtype]
         if variant not in having:
             raise ValueError(
                 f"{what} {variant!r} of {op} has no {dtype} kernel on CUDA; {', '.join(having)} has"

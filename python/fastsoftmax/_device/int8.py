@@ -61,36 +61,38 @@ class Call:
     def arrays(self, dtype: np.dtype[Any], mask: Any, out: Any) -> tuple[Any, Any, Any, Any]:
         """Give x, mask and result for the kernel, and the result for the caller."""
         place, library = self.place, self.place.library
-        keep = self._mask(mask)
+        seen_mask = self._mask(mask)
         if not self.neighbours(self.x):
             self.x = place.seen(library.copy_rows(self.given, len(self.shape) - 1), "a copy")
         if out is None:
             result = library.empty(self.shape, library.dtype(dtype.name))
-            return self.x, keep, place.seen(result, "a result"), result
+            return self.x, seen_mask, place.seen(result, "a result"), result
         y = place.seen(out, "out")
         if y.dtype != dtype.name:
             raise TypeError(f"out has dtype {y.dtype}; the result is {dtype}")
         if y.shape != self.shape:
             raise ValueError(f"out has shape {y.shape}; the result has {self.shape}")
-        overlaps = self.x.overlaps(y) or (keep is not None and keep.overlaps(y))
+        overlaps = self.x.overlaps(y) or (seen_mask is not None and seen_mask.overlaps(y))
         if not self.neighbours(y) or not y.distinct or overlaps:
             raise ValueError(
                 "on a CUDA device the rows of out must be contiguous and overlap neither each "
                 "other, nor x, nor mask; leave out away"
             )
-        return self.x, keep, y, out
+        return self.x, seen_mask, y, out
 
     def _mask(self, mask: Any) -> Any:
         if mask is None:
             return None
-        keep = self.place.seen(mask, "mask")
-        if keep.dtype != "bool":
-            raise TypeError(f"mask must be an array of bool, True where to keep; got {keep.dtype}")
-        check_fits(keep.shape, "mask", self.shape, "x has")
-        if self.neighbours(keep):
-            return keep
+        seen_mask = self.place.seen(mask, "mask")
+        if seen_mask.dtype != "bool":
+            raise TypeError(
+                f"mask must be an array of bool, True where to keep; got {seen_mask.dtype}"
+            )
+        check_fits(seen_mask.shape, "mask", self.shape, "x has")
+        if self.neighbours(seen_mask):
+            return seen_mask
         library = self.place.library
-        spread = library.empty((*keep.shape[:-1], self.n), library.dtype("bool"))
+        spread = library.empty((*seen_mask.shape[:-1], self.n), library.dtype("bool"))
         spread[...] = mask
         return self.place.seen(spread, "a copy")
 
@@ -103,11 +105,11 @@ def hccs(
     place.check_variant(mode, "hccs", "int8", "mode")
     sets, each, count = call.sets(heads, "params", 1)
     with place.library.using(place.stream):
-        x, keep, y, result = call.arrays(dtype, mask, out)
+        x, seen_mask, y, result = call.arrays(dtype, mask, out)
         if 0 not in call.shape:
             B, S, Dmax = map(int, sets[0])
-            many = place.upload(np.ascontiguousarray(sets)) if count > 1 else None
-            place.cuda.hccs(mode, x, keep, y, each, count, B, S, Dmax, many, place.stream)
+            uploaded = place.upload(np.ascontiguousarray(sets)) if count > 1 else None
+            place.cuda.hccs(mode, x, seen_mask, y, each, count, B, S, Dmax, uploaded, place.stream)
     count_write(out)
     return result
 
@@ -120,13 +122,15 @@ def softmax(
     place.check_variant(table, "int8", "int8", "table")
     sets, each, count = call.sets(scales, "the scales")
     with place.library.using(place.stream):
-        x, keep, y, result = call.arrays(checked_out_dtype(asked), mask, out)
+        x, seen_mask, y, result = call.arrays(checked_out_dtype(asked), mask, out)
         if 0 not in call.shape:
-            many = None
+            uploaded = None
             if count > 1:
                 factors = np.frombuffer(place.cuda.exp_factors(sets.tolist()), np.int16)
-                many = place.upload(factors.copy())
+                uploaded = place.upload(factors.copy())
             scale = float(sets[0])
-            place.cuda.int8_softmax(table, x, keep, y, each, count, scale, many, place.stream)
+            place.cuda.int8_softmax(
+                table, x, seen_mask, y, each, count, scale, uploaded, place.stream
+            )
     count_write(out)
     return result

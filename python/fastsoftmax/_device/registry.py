@@ -29,12 +29,12 @@ def usable() -> Any:
 
 
 def kernels() -> list[dict[str, Any]]:
-    """Rows of the table for CUDA; none where it wasn't built."""
+    """Entries of the table for CUDA; none where it wasn't built."""
     cuda = built()
     if cuda is None:
         return []
     available = bool(cuda.devices()[0])
-    return [{**row, "available": available, "device": cuda.isa} for row in cuda.kernels()]
+    return [{**entry, "available": available, "device": cuda.isa} for entry in cuda.kernels()]
 
 
 def status() -> str:

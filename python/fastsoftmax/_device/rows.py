@@ -24,12 +24,13 @@ def mapped(
     call = Call(op, logits, variant, axis, threads, stream, isa)
     factor = checked_scale(scale, call.computed)
     with call.library.using(call.stream):
-        keep, more = call.mask(mask), call.sink(sink)
+        seen_mask, seen_sink = call.mask(mask), call.sink(sink)
         call.take_rows()
         result, y = call.result(out)
         if result is out:  # what would be read after it is written over is copied first
-            keep, more = call.apart(keep, mask, y), call.apart(more, sink, y)
-        call.launch(y, None, None, keep, more, factor)
+            seen_mask = call.apart(seen_mask, mask, y)
+            seen_sink = call.apart(seen_sink, sink, y)
+        call.launch(y, None, None, seen_mask, seen_sink, factor)
         if out is not None and result is not out:
             out[...] = result
     if out is None:
@@ -54,11 +55,11 @@ def reduced(
     call = Call(op, logits, variant, axis, threads, stream, isa)
     factor = checked_scale(scale, call.computed)
     with call.library.using(call.stream):
-        keep, more = call.mask(mask), call.sink(sink)
+        seen_mask, seen_sink = call.mask(mask), call.sink(sink)
         call.take_rows()
         m, first = call.new(call.rows, call.computed)
         s, second = call.new(call.rows, call.computed) if op == "normalizer" else (None, None)
-        call.launch(None, first, second, keep, more, factor)
+        call.launch(None, first, second, seen_mask, seen_sink, factor)
         if s is not None:
             return m, s
         return (m if call.computed == call.x.dtype else call.library.cast(m, logits.dtype),)
@@ -75,13 +76,12 @@ def topk(
     n = len(call.rows)
     order = (*range(call.axis), n, *range(call.axis, n))
     with call.library.using(call.stream):
-        keep = call.mask(mask)
+        seen_mask = call.mask(mask)
         p, values = call.new((*call.rows, k), call.x.dtype)
         index, places = call.new((*call.rows, k), "int64")
         if 0 not in (*call.rows, k):
-            call.cuda.topk(
-                call.x, call.axis, k, values, places, keep, factor, call.masked_at_most, call.stream
-            )
+            given = (call.x, call.axis, k, values, places, seen_mask, factor)
+            call.cuda.topk(*given, call.masked_at_most, call.stream)
         if call.axis != n:
             p, index = call.library.permuted(p, order), call.library.permuted(index, order)
     return p, index

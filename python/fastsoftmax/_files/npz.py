@@ -51,7 +51,7 @@ class Member:
 
 
 class Npz:
-    """An open archive. What it raises gets its name from `opened`."""
+    """An open archive. Its errors don't name the file; `opened` adds the name."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._zip = zipfile.ZipFile(file)
@@ -63,7 +63,7 @@ class Npz:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the arrays."""
+        """Names of the arrays."""
         return tuple(self._members)
 
     def stored(self, *names: str) -> int:

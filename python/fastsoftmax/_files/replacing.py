@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from os import PathLike
 from typing import IO
 
-#: How the file begins and ends that is written first; one is left behind only by a kill.
+#: How the name of the file begins and ends that is written first. Such a file stays only where the
+#: process was killed.
 PREFIX, SUFFIX = ".fastsoftmax-", ".tmp"
 _MOST_LINKS = 40  # the system follows no more
 

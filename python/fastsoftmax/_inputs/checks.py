@@ -1,4 +1,4 @@
-"""What the compiled core didn't take: find out why, mend what can be mended, or say it in words."""
+"""Arguments of the operations on floats, checked, or refused in words."""
 
 import math
 import operator
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastsoftmax import _core
 from fastsoftmax._inputs.libraries import Operand, operand
 
-#: An array has fewer: distances in it are counted with a sign, in 64 bits.
+#: NumPy counts distances in an array with a sign, in 64 bits, so no array has so many bytes.
 _TOO_MANY_BYTES = 2**63
 _COMPUTED = (np.dtype(np.float32), np.dtype(np.float64))
 _FLOATS = (*_COMPUTED, np.dtype(np.float16))
@@ -157,8 +157,9 @@ def _shares_memory(array: NDArray[Any]) -> bool:
     """Whether an element lies where another does, of strides that don't show it at a glance."""
     steps = [(abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1]
     room = sum(step * (n - 1) for step, n in steps) + array.itemsize
-    if array.size * array.itemsize > room:  # so places take no more room than the array does
+    if array.size * array.itemsize > room:
         return True
+    # here places take no more memory than the span of the array
     places = np.zeros(1, np.intp)
     for step, n in steps:
         places = np.add.outer(places, step * np.arange(n)).ravel()

@@ -1,4 +1,4 @@
-"""What the int8 operations share: arrays checked and laid out as the compiled core takes them."""
+"""Arrays of the int8 operations, checked and laid out as the compiled core takes them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +46,7 @@ def checked_mask(mask: object, shape: tuple[int, ...]) -> NDArray[np.bool_] | No
 
 
 def dtype_named(dtype: DTypeLike) -> np.dtype[Any]:
-    """`dtype` as NumPy takes it, which parses text as code in part: SyntaxError for some."""
+    """Return `dtype` as NumPy reads it; its SyntaxError for a text becomes a TypeError."""
     try:
         return np.dtype(dtype)
     except SyntaxError:
@@ -83,7 +83,10 @@ def checked_out_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 def for_rows(
     parameters: NDArray[Any], rows: tuple[int, ...], what: str, each: tuple[int, ...] = ()
 ) -> NDArray[Any]:
-    """Parameters of heads as those of rows, whose last dimension shares them; `each` is one's."""
+    """Parameters of heads as those of rows, whose last dimension shares them.
+
+    `each` is the shape of one head's parameters.
+    """
     shape = parameters.shape[: parameters.ndim - len(each)]
     if not shape:
         return np.broadcast_to(parameters, (*rows, *each))
@@ -139,7 +142,7 @@ def job_of(
     isa: object,
 ) -> Job:
     """Check the arguments that every int8 operation has, and lay the arrays out."""
-    keep = checked_mask(mask, x.shape)
+    unmasked = checked_mask(mask, x.shape)
     if isa is not None and not checked_name(isa, "isa"):
         raise ValueError(
             f"isa is empty; leave it out or pass one of: {', '.join(_core.isas(False))}"
@@ -148,15 +151,16 @@ def job_of(
         np.empty_like(x, dtype=dtype, subok=False) if out is None else _checked_out(out, x, dtype)
     )
     rows = _adjacent_rows(x, axis)
-    kept = None if keep is None else _adjacent_rows(keep, axis)
+    mask_rows = None if unmasked is None else _adjacent_rows(unmasked, axis)
     target = _last(result, axis)
     shared = out is not None and (
-        np.may_share_memory(x, result) or (keep is not None and np.may_share_memory(keep, result))
+        np.may_share_memory(x, result)
+        or (unmasked is not None and np.may_share_memory(unmasked, result))
     )
     direct = _adjacent(target) and target.flags.aligned and _core.lies_apart(target) and not shared
     if not direct:
         target = np.empty(target.shape, dtype)
-    return Job(rows, kept, target, result, direct)
+    return Job(rows, mask_rows, target, result, direct)
 
 
 def _adjacent_rows(array: NDArray[Any], axis: int) -> NDArray[Any]:

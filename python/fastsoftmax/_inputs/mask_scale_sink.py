@@ -1,4 +1,4 @@
-"""scale, mask and sink: find out what is wrong with them, and bring them into the core's form."""
+"""scale, mask and sink: checked, and brought into the form that the compiled core takes."""
 
 import math
 import numbers

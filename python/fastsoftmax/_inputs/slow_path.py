@@ -1,4 +1,4 @@
-"""Second tries: arguments that the compiled core refused, prepared or refused in words."""
+"""What the compiled core declined: prepared for a second try, or refused in words."""
 
 from collections.abc import Callable
 from typing import Any

@@ -82,7 +82,8 @@ class MaxSum:
 
     __module__ = "fastsoftmax"  # pickles name it
     __slots__ = ("_pair",)
-    _pair: Pair  # never written to, only replaced: who reads it gets an m and an s that belong
+    #: Never written to, only replaced, so that a reader gets an m and an s of one state.
+    _pair: Pair
 
     def __init__(
         self,

@@ -51,8 +51,8 @@ def online(
         Must broadcast to the shape of `logits`, and is never expanded. bool: True = keep. float:
         added to the scaled logits; half of the lowest number of the mask's own dtype, and less,
         means masked out (of the dtype computed in, where the mask's is wider). A position that is
-        masked out takes no part, whatever its logit, and gets exactly 0; a row of which nothing is
-        left is all 0.
+        masked out takes no part, whatever its logit, and gets exactly 0; a row without an unmasked
+        position is all 0.
     sink : float or array of float, optional
         One more logit for each row, neither scaled nor masked, that takes its share of the sum and
         gets no result. Must broadcast to the shape of `logits` without `axis`: for one value a
@@ -187,7 +187,7 @@ def log_softmax(
     -----
     Error of ``"exact"``: absolute 5e-7 (float32) or 4e-15 (float64), and the roundings of z - max
     and of the result, half a unit in the last place each. Rows without a result are NaN as in
-    `online`; a row of which the mask has left nothing is all -inf.
+    `online`; a row without an unmasked position is all -inf.
 
     Examples
     --------

@@ -58,8 +58,8 @@ def topk(
 
     Equal logits are ranked by their index, the lower first; denormal ones count as 0. -inf comes
     after all numbers, with probability 0, and NaN last. A row with NaN or +inf, or of -inf only,
-    has NaN for all its probabilities and indices by the same rule; a row of which the mask has left
-    nothing has probabilities 0 and indices 0 to k - 1. An axis without elements leaves k = 0.
+    has NaN for all its probabilities and indices by the same rule; a row without an unmasked
+    position has probabilities 0 and indices 0 to k - 1. An axis without elements leaves k = 0.
 
     References
     ----------

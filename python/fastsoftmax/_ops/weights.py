@@ -20,12 +20,12 @@ def precise_factor(own: NDArray[Any], m: NDArray[Any]) -> Float64:
 def _exp_of_difference(x: Float64, m: Float64) -> Float64:
     """exp(x - m) to the last bits: the rounding of the difference, 6e-14 at -700, is put back.
 
-    It is what Knuth's two-sum leaves over; where infinities make that NaN, the difference stands.
+    Knuth's two-sum gives what was lost. Where infinities make that NaN, the difference stands.
     """
     d = x - m
     back = d - x
-    rest = (x - (d - back)) - (m + back)
-    return np.asarray(np.exp(d) * (1 + np.where(np.abs(rest) < 1, rest, 0)))
+    lost = (x - (d - back)) - (m + back)
+    return np.asarray(np.exp(d) * (1 + np.where(np.abs(lost) < 1, lost, 0)))
 
 
 @lru_cache(maxsize=2)
@@ -41,7 +41,7 @@ def _lowest(dtype: np.dtype[Any]) -> float:
 def write_probabilities(x: NDArray[Any], m: NDArray[Any], s: Float64, out: NDArray[Any]) -> None:
     """Write exp(x - m) / s, and exactly 0 for what `online` flushes to 0.
 
-    The iterator hands out pieces of some thousand elements, in float64 and side by side whatever
+    The iterator hands out pieces of a few thousand elements, in float64 and side by side whatever
     the strides, and sees to it that an overlapping `out` doesn't spoil `x`.
     """
     lowest, smallest = _lowest(out.dtype), np.finfo(out.dtype).smallest_normal

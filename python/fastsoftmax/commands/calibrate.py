@@ -88,8 +88,8 @@ def read(path: str) -> tuple[Any, Any]:
             raise ValueError(f"logits have shape {header.shape}: there is nothing in them")
         mask = None
         if "mask" in headers:
-            few = math.prod(headers["mask"].shape) <= math.prod(header.shape)
-            if headers["mask"].dtype.kind != "b" or not few:
+            fits = math.prod(headers["mask"].shape) <= math.prod(header.shape)
+            if headers["mask"].dtype.kind != "b" or not fits:
                 raise ValueError("mask must be boolean, of no more elements than the logits")
             mask = file.array("mask")
         x = file.array(names[0])

@@ -63,7 +63,8 @@ def hccs(
 
     Notes
     -----
-    The bits are those of the library's kernels. A row with nothing kept is 0, and n = 0 is refused.
+    The bits are those of the library's kernels. A row without an unmasked position is 0, and
+    n = 0 is refused.
 
     References
     ----------
@@ -145,7 +146,8 @@ def int8(
 
     Notes
     -----
-    The error is that of `fastsoftmax.int8.softmax`. A row with nothing kept is 0; n = 0 is refused.
+    The error is that of `fastsoftmax.int8.softmax`. A row without an unmasked position is 0; n = 0
+    is refused.
 
     Examples
     --------
@@ -184,7 +186,7 @@ def int8(
 
 
 def _checked_entries(entries: int | str, tables: NDArray[np.int64]) -> int:
-    """How many entries of each table to keep: those beyond must be 0, as the last one is."""
+    """How many entries a table needs: those beyond must be 0, as the last one is."""
     enough = next(n for n in _ENTRIES if n == _ENTRIES[-1] or not tables[:, n - 1].any())
     if isinstance(entries, str) and entries == "auto":
         return enough

@@ -43,10 +43,10 @@ def surrogate(variant: str, *, name: str | None = None) -> str:
 
     Notes
     -----
-    |h(d) - e^d| is at most the ``bound`` of the variant's "weight" rows in `fastsoftmax.kernels`;
-    results are within 4 * 2^-24, relatively, of the exact quotient of these weights. Positions not
-    kept, of -inf, or below the domain are 0, and so is a row with nothing kept; a row of -inf only
-    or with NaN or +inf is NaN.
+    |h(d) - e^d| is at most the ``bound`` of the variant's "weight" kernels, which
+    `fastsoftmax.kernels` lists. Results are within 4 * 2^-24, relatively, of the exact quotient of
+    these weights. Positions masked out, of -inf, or below the domain are 0, and so is a row without
+    an unmasked position. A row of -inf only or with NaN or +inf is NaN.
 
     Examples
     --------
@@ -61,17 +61,17 @@ def surrogate(variant: str, *, name: str | None = None) -> str:
     name = checked_name(f"fs_{variant}" if name is None else name)
     argument, edge, text = texts[variant]
     plain = _core.isas(True)[-1]
-    row = next(k for k in _core.kernels() if k["id"] == f"weight/{variant}/{plain}")
+    kernel = next(k for k in _core.kernels() if k["id"] == f"weight/{variant}/{plain}")
     return filled(
         "surrogate",
         variant=variant,
         isa=plain,
-        bound=f"{row['bound']:.3g}",
+        bound=f"{kernel['bound']:.3g}",
         version=_core.version,
         guard=name.upper(),
         name=name,
         argument=argument,
         text=text,
-        domain=f"{row['domain']:.8g}",
+        domain=f"{kernel['domain']:.8g}",
         shift=f" - {edge}" if argument == "u" else "",
     )

@@ -16,7 +16,7 @@ _BISECTIONS = 40
 
 @dataclass(frozen=True)
 class Limits:
-    """The conditions of a profile for rows of n: B <= B, S <= S, Dmax <= Dmax, floor >= floor."""
+    """What a profile allows for rows of n: the largest B, S and Dmax, and the smallest floor."""
 
     B: int
     S: int

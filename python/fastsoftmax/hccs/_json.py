@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-#: Of the files that `Params.save` writes.
+#: Version of the files that `Params.save` writes.
 VERSION = 1
-#: Heads in a file, and its bytes: far more than models have, and refused at once beyond.
+#: The most heads and bytes of a file: far more than models have. Larger ones are refused at once.
 MOST_HEADS = 1 << 18
 MOST_BYTES = 1 << 25
 _MOST_AXES = 32

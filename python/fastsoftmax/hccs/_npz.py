@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from fastsoftmax.hccs._stats import HeadStats
 
 Held = TypeVar("Held", bound="HeadStats")
-#: Of the files that `write` writes.
+#: Version of the files that `write` writes.
 VERSION = 1
-#: The sums, besides the scale.
+#: The sums, which `HeadStats` holds beside the scale.
 ADDED = ("rows", "entropy", "mass", "count", "total")
 _HEADERS = 1 << 16  # bytes; more than all headers of a file have
 _ROUNDING = 1e-6  # relative; more than sums over rows lose
@@ -31,7 +31,7 @@ def write(stats: "HeadStats", path: str | PathLike[str]) -> None:
 
 
 def read(kind_of: type[Held], path: str | PathLike[str]) -> Held:
-    """Read statistics, or refuse in words what isn't some."""
+    """Read statistics, or refuse in words what isn't a file of them."""
     with opened(path, "file of HeadStats") as file:
         found = file.headers("version", "scale", *ADDED)
         if found["version"].shape != () or found["version"].dtype.kind not in "iu":

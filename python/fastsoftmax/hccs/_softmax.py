@@ -70,7 +70,8 @@ def softmax(
     Returns
     -------
     array of int16 or uint8
-        Kind and shape of `x`. Positions masked out are 0, and so is a row with no position left.
+        Kind and shape of `x`. Positions masked out are 0, and so is a row without an unmasked
+        position.
 
     Raises
     ------
@@ -154,8 +155,8 @@ def softmax_float(
     Returns
     -------
     ndarray
-        Shape of `x`. A position of -inf is masked out; a row with nothing left is 0. A row with
-        NaN or +inf is NaN, which needs a float result.
+        Shape of `x`. A position of -inf is masked out; a row without an unmasked position is 0. A
+        row with NaN or +inf is NaN, which needs a float result.
 
     Raises
     ------
@@ -173,19 +174,19 @@ def softmax_float(
     along = axis_of(axis, logits.ndim)
     dtype = dtype_named(logits.dtype if out_dtype is None else out_dtype)
     rows = np.moveaxis(logits, along, -1)
-    keep = np.ones(rows.shape, bool)
+    unmasked = np.ones(rows.shape, bool)
     if mask is not None:
-        rows, keep = _masked(rows, mask, logits.shape, along)
-    keep &= ~np.isneginf(rows)
-    m = np.max(rows, axis=-1, keepdims=True, initial=-np.inf, where=keep)
+        rows, unmasked = _masked(rows, mask, logits.shape, along)
+    unmasked &= ~np.isneginf(rows)
+    m = np.max(rows, axis=-1, keepdims=True, initial=-np.inf, where=unmasked)
     lost = ~(np.isfinite(m) | np.isneginf(m))
     if dtype.kind != "f" and lost.any():
         raise ValueError("x has NaN or +inf, which integers can't express; ask for a float result")
-    quantised = _quantised(rows, np.where(np.isfinite(m), m, 0), keep, params)
+    quantised = _quantised(rows, np.where(np.isfinite(m), m, 0), unmasked, params)
     mode = checked_variant(mode, "mode", "hccs")
     if dtype.kind != "f":
         p = softmax(
-            quantised, params, mode=mode, out_dtype=dtype, mask=keep, threads=threads, isa=isa
+            quantised, params, mode=mode, out_dtype=dtype, mask=unmasked, threads=threads, isa=isa
         )
         return np.moveaxis(p, -1, along)
     heads = heads_for(params, mode, rows.shape[-1])
@@ -194,16 +195,18 @@ def softmax_float(
         raise ValueError(f"isa {isa!r} doesn't run here; these do: {', '.join(isas('hccs'))}")
     B, S, Dmax = np.moveaxis(for_rows(heads, rows.shape[:-1], "params", (3,)), -1, 0)
     d = np.minimum(127 - quantised.astype(np.int64), Dmax[..., None])
-    s = np.where(keep, B[..., None] - S[..., None] * d, 0)
+    s = np.where(unmasked, B[..., None] - S[..., None] * d, 0)
     z = s.sum(axis=-1, keepdims=True)
     p = np.where(lost, np.nan, s / np.maximum(z, 1)).astype(dtype)
     return np.moveaxis(p, -1, along)
 
 
-def _quantised(rows: NDArray[Any], m: NDArray[Any], keep: NDArray[np.bool_], params: Params) -> Any:
+def _quantised(
+    rows: NDArray[Any], m: NDArray[Any], unmasked: NDArray[np.bool_], params: Params
+) -> Any:
     """Int8 logits whose maximum is 127."""
     scale = for_rows(params.scale, rows.shape[:-1], "params")[..., np.newaxis]
-    d = steps(m, np.where(keep, rows, m), scale)
+    d = steps(m, np.where(unmasked, rows, m), scale)
     return (127 - np.clip(np.nan_to_num(d, nan=0.0), 0, 255)).astype(np.int8)
 
 
@@ -213,8 +216,8 @@ def _masked(
     """Rows with an additive mask added, and where they take part."""
     if isinstance(mask, np.ndarray) and mask.dtype.kind == "f":
         added = np.moveaxis(np.broadcast_to(mask, shape), along, -1)
-        keep = added > np.finfo(mask.dtype).min / 2
-        return rows + np.where(keep, added, 0), keep
+        unmasked = added > np.finfo(mask.dtype).min / 2
+        return rows + np.where(unmasked, added, 0), unmasked
     found = checked_mask(mask, shape)
     assert found is not None
     return rows, np.moveaxis(found, along, -1).copy()

@@ -38,7 +38,7 @@ class HeadStats:
     ----------
     scale : ndarray of float64, [heads...], or None before the first update
     rows : ndarray of int64, [heads...]
-        Rows that were counted; rows with nothing left are not. Both are read-only copies.
+        Rows that were counted: those with an unmasked position. Both are read-only copies.
 
     Notes
     -----
@@ -98,7 +98,7 @@ class HeadStats:
     def _begin(self, scale: Array) -> None:
         sums = self._sums(scale.shape)
         made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in sums.items()}
-        # last: without memory for these, nothing has begun
+        # set only now: had memory run out above, nothing would have begun
         for name, value in made.items():
             setattr(self, f"_{name}", value)
         self._scale, self._begun = scale, True
@@ -145,8 +145,8 @@ class HeadStats:
             self._begin(scale)
         for done, head in enumerate(np.ndindex(scale.shape), 1):
             for first in range(0, x.shape[-2], _ROWS_AT_ONCE):
-                some = x[head][first : first + _ROWS_AT_ONCE]
-                self._add(head, some, float(scale[head]))
+                rows = x[head][first : first + _ROWS_AT_ONCE]
+                self._add(head, rows, float(scale[head]))
             if progress:
                 progress(done, scale.size)
 
@@ -167,23 +167,23 @@ class HeadStats:
     @np.errstate(all="ignore")
     def _add(self, head: tuple[int, ...], x: Array, scale: float) -> None:
         """Rows of one head, from how often each of them has each distance."""
-        kept = np.isfinite(x)
+        unmasked = np.isfinite(x)
         top = np.max(x, axis=-1, keepdims=True, initial=-np.inf)
-        d = np.where(kept, steps(top, x, np.array(scale)), 0).astype(np.int64)
-        index = (np.arange(len(d))[:, None] * DISTANCES + d)[kept]
-        often = np.bincount(index, minlength=len(d) * DISTANCES).reshape(-1, DISTANCES)
-        often = often[kept.any(axis=-1)]
-        n = often.sum(axis=-1, keepdims=True)
+        d = np.where(unmasked, steps(top, x, np.array(scale)), 0).astype(np.int64)
+        index = (np.arange(len(d))[:, None] * DISTANCES + d)[unmasked]
+        counts = np.bincount(index, minlength=len(d) * DISTANCES).reshape(-1, DISTANCES)
+        counts = counts[unmasked.any(axis=-1)]
+        n = counts.sum(axis=-1, keepdims=True)
         nats = scale * np.arange(DISTANCES)
         weight = np.exp(-nats)
         nats = np.where(weight > 0, nats, 0)  # which may be infinite where nothing weighs
-        z = often @ weight
-        p = often * weight / z[:, None]
-        self._rows[head] += len(often)
+        z = counts @ weight
+        p = counts * weight / z[:, None]
+        self._rows[head] += len(counts)
         self._entropy[head] += (np.log(n[:, 0] / z) - p @ nats).sum()
         self._mass[head] += p.sum(axis=0)
         # sum(min(d, D)) is the sum over t < D of how many d exceed t
-        clipped = np.cumsum(n - np.cumsum(often, axis=-1), axis=-1)[:, :-1]
+        clipped = np.cumsum(n - np.cumsum(counts, axis=-1), axis=-1)[:, :-1]
         dmax = np.arange(DISTANCES - 1)
         v = 1 - clipped / (n * (dmax + 1))
         place = (np.log2(np.maximum(v, 2.0**_LOWEST)) - _LOWEST) * ((BINS - 1) / -_LOWEST)

@@ -21,7 +21,7 @@ Held = TypeVar("Held", bound=Memory)
 CARRIED = {"none": "A", "v": "A", "log_v": "MS"}
 _ENDING = ".npz"
 _MOST_AXES = 64
-#: More than the bytes of a state for each of its file: widths are padded to whole blocks.
+#: A state takes fewer than so many times the bytes of its file: widths are padded to whole blocks.
 _PADDING = 1024
 
 

@@ -11,7 +11,7 @@ Weight = Callable[[Any], Any]
 
 
 def _distances(logits: ArrayLike, axis: int) -> tuple[Float64, Float64]:
-    """Return the maximum m (kept as an axis of one) and x - m, which is -inf wherever x is."""
+    """Return the maximum m (along an axis of one) and x - m, which is -inf wherever x is."""
     x = np.asarray(logits, dtype=np.float64)
     m = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore"):
@@ -41,9 +41,9 @@ def adapted(
     z = scale * np.asarray(logits, dtype=np.float64)
     if mask is not None:
         given = np.asarray(mask)
-        keep = given if given.dtype == np.bool_ else given > np.finfo(given.dtype).min / 2
-        added = 0.0 if given.dtype == np.bool_ else np.where(keep, given, 0.0)
-        z = np.where(keep | np.isnan(given), z + added, -np.inf)
+        unmasked = given if given.dtype == np.bool_ else given > np.finfo(given.dtype).min / 2
+        added = 0.0 if given.dtype == np.bool_ else np.where(unmasked, given, 0.0)
+        z = np.where(unmasked | np.isnan(given), z + added, -np.inf)
     if sink is not None:
         rows = z.shape[: axis % z.ndim] + z.shape[axis % z.ndim + 1 :]
         last = np.broadcast_to(np.asarray(sink, dtype=np.float64), rows)
@@ -85,9 +85,9 @@ def online(
     if mask is None:
         return p
     given = np.asarray(mask)
-    keep = given if given.dtype == np.bool_ else ~(given <= np.finfo(given.dtype).min / 2)
-    left = np.broadcast_to(keep, x.shape).any(axis=axis, keepdims=True)
-    return np.where(left | ~np.isnan(p), p, 0.0)
+    unmasked = given if given.dtype == np.bool_ else ~(given <= np.finfo(given.dtype).min / 2)
+    taking_part = np.broadcast_to(unmasked, x.shape).any(axis=axis, keepdims=True)
+    return np.where(taking_part | ~np.isnan(p), p, 0.0)
 
 
 def log_softmax(

@@ -59,8 +59,8 @@ def hccs(
     ndarray of int64
         Shape of `x`.
     """
-    keep = np.broadcast_to(True if mask is None else mask, x.shape)
-    s = np.where(keep, B - S * np.minimum(distances(x, keep), Dmax), 0)
+    unmasked = np.broadcast_to(True if mask is None else mask, x.shape)
+    s = np.where(unmasked, B - S * np.minimum(distances(x, unmasked), Dmax), 0)
     z = np.maximum(s.sum(axis=-1, keepdims=True), 1)
     k = np.frexp(z)[1] - 1  # floor(log2 z)
     if mode == "i16+div":  # by name: each mode has its formula
@@ -119,8 +119,8 @@ def int8_softmax(
     ndarray of int64
         Shape of `x`.
     """
-    keep = np.broadcast_to(True if mask is None else mask, x.shape)
-    e = np.where(keep, table(scale, bits)[distances(x, keep)], 0)
+    unmasked = np.broadcast_to(True if mask is None else mask, x.shape)
+    e = np.where(unmasked, table(scale, bits)[distances(x, unmasked)], 0)
     halvings = max(0, int(np.ceil(np.log2(max(x.shape[-1], 1) / (1 << (31 - bits))))))
     halved = -(-e.sum(axis=-1, keepdims=True) >> halvings)  # upwards
     z = np.maximum(halved, 1).astype(np.float32)
