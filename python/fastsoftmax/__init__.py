@@ -23,6 +23,7 @@ from fastsoftmax._ops.reductions import logsumexp, normalizer
 from fastsoftmax._ops.scan import scan
 from fastsoftmax._ops.softmax import log_softmax, online, softmax
 from fastsoftmax._ops.topk import topk
+from fastsoftmax._public import publish
 from fastsoftmax._registry import info, isas, kernels, require_environment, variants
 
 if TYPE_CHECKING:
@@ -71,3 +72,5 @@ __all__ = [
     "topk",
     "variants",
 ]
+
+publish(globals())

@@ -80,7 +80,6 @@ class MaxSum:
     [0.25, 0.375]
     """
 
-    __module__ = "fastsoftmax"  # pickles name it
     __slots__ = ("_pair",)
     #: Never written to, only replaced, so that a reader gets an m and an s of one state.
     _pair: Pair

@@ -5,7 +5,10 @@ arithmetic, so they need no library even where the CPU has no such instructions;
 float32 without ``libm``. ``python -m fastsoftmax export`` writes the same text to a file.
 """
 
+from fastsoftmax._public import publish
 from fastsoftmax.export._integer import hccs, int8
 from fastsoftmax.export._surrogate import surrogate, surrogates
 
 __all__ = ["hccs", "int8", "surrogate", "surrogates"]
+
+publish(globals())

@@ -9,7 +9,8 @@ def surrogates() -> list[str]:
 
     Examples
     --------
-    >>> set(surrogates()) < set(_core.variants("online"))
+    >>> from fastsoftmax import variants
+    >>> set(surrogates()) < set(variants("online"))
     True
     """
     return list(_core.surrogate_text())

@@ -5,9 +5,12 @@ integers. Where byte permutes exist, a table of exp (`fastsoftmax.int8`) takes a
 "wide" and is closer to softmax; HCCS is for machines without them, and for models trained with it.
 """
 
+from fastsoftmax._public import publish
 from fastsoftmax.hccs._calibration import calibrate
 from fastsoftmax.hccs._params import Params
 from fastsoftmax.hccs._softmax import softmax, softmax_float
 from fastsoftmax.hccs._stats import HeadStats
 
 __all__ = ["HeadStats", "Params", "calibrate", "softmax", "softmax_float"]
+
+publish(globals())

@@ -63,8 +63,6 @@ class Params:
     33
     """
 
-    __module__ = "fastsoftmax.hccs"  # pickles name it
-
     scale: NDArray[np.float64]
     B: NDArray[np.int32]
     S: NDArray[np.int32]

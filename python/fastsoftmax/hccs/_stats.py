@@ -54,8 +54,6 @@ class HeadStats:
     (100, (12,))
     """
 
-    __module__ = "fastsoftmax.hccs"  # pickles name it
-
     def __init__(self, scale: ArrayLike | None = None) -> None:
         self._scale: Array | None = None if scale is None else checked_scales(scale)
         self._begun = False

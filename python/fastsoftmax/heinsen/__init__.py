@@ -15,7 +15,10 @@ normaliser, with the values carried along; so values of any sign are fine and no
 [1.0, 1.5, 3.0]
 """
 
+from fastsoftmax._public import publish
 from fastsoftmax.heinsen._attention import attention
 from fastsoftmax.heinsen._state import State
 
 __all__ = ["State", "attention"]
+
+publish(globals())

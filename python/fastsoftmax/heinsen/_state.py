@@ -65,7 +65,6 @@ class State(Stored):
     [3.0]
     """
 
-    __module__ = "fastsoftmax.heinsen"  # pickles name it
     __slots__ = ()
 
     def update(
