@@ -1,21 +1,22 @@
-"""The rows of the registry as test parameters, and the count of those that really ran.
+"""The rows of the registry as test parameters, and how tests are spread over the CPU's cores.
 
 A test that takes `online_kernel` runs for every row of that operation, one that takes
 `monotone_online_kernel` for those of them that the filter lets through; filters may be chained.
 Rows that this CPU can't run are skipped and say so.
+
+With pytest-xdist a process for each core takes a file of tests at a time, those that build most
+first. `pytest -n 0` and single tests run in one process.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import fastsoftmax as fs
 import pytest
 from references import is_plain
 from rows import cpu_kernels
-
-HERE = Path(__file__).parent
-LAST = "test_every_available_row_ran"
-
+from rows_run import RowsRun
 
 OPERATIONS = {k.op for k in cpu_kernels()}
 NORMALIZED = {(k.variant, k.dtype) for k in cpu_kernels() if k.op == "normalizer"}
@@ -29,6 +30,11 @@ FILTERS: dict[str, Callable[[fs.Kernel], bool]] = {
     "paired": lambda k: (k.variant, k.dtype) in NORMALIZED,
     "plain": is_plain,
 }
+#: More processes than these would take more memory than time.
+MOST_WORKERS = 8
+HOSTCUDA = "hostcuda"  # the fixture
+#: Groups of tests that compile for a minute or more.
+BUILDERS = {HOSTCUDA, "test_hostcuda", "test_hostcuda_more", "test_new_surrogate", "test_export"}
 
 
 def rows_of(fixture: str) -> list[fs.Kernel]:
@@ -56,40 +62,44 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, [parameter(kernel) for kernel in rows_of(fixture)])
 
 
-class RowsRun:
-    """Which rows the bodies of tests were entered with, and whether all tests were asked for."""
-
-    def __init__(self) -> None:
-        self.rows: set[fs.Kernel] = set()
-        self.partial = ""
+def pytest_configure(config: pytest.Config) -> None:
+    """Count the rows that run."""
+    config.pluginmanager.register(RowsRun(config, Path(__file__).parent), "rows_run")
 
 
-_rows_run = RowsRun()
+def is_small(config: pytest.Config) -> bool:
+    """Whether a debugger or a reader watches, or one file or some single tests were named."""
+    options, named = config.option, config.args
+    watched = options.usepdb or options.capture == "no" or options.collectonly
+    return watched or any("::" in name for name in named) or Path(named[0]).is_file()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Note the row when the body of a test is entered; a skipped test never gets here."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is not None:
-        _rows_run.rows |= {v for v in callspec.params.values() if isinstance(v, fs.Kernel)}
-    return (yield)
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Use all cores unless told otherwise, and where it pays."""
+    options = config.option
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
+        return
+    if options.numprocesses is None and not is_small(config):
+        has_mask = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
+        options.numprocesses = min(cores, MOST_WORKERS)
+    if options.dist == "no":
+        options.dist, options.loadscopereorder = "loadgroup", False
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the count last, and note when only a part of the tests was asked for."""
-    items.sort(key=lambda item: item.name == LAST)
-    needed = {p.name for p in HERE.glob("test_*.py") if "_kernel: fs.Kernel" in p.read_text()}
-    missing = needed - {item.path.name for item in items}
-    if config.option.keyword or config.option.markexpr or getattr(config.option, "lf", False):
-        _rows_run.partial = "tests were selected by keyword, mark or last failure"
-    elif any("::" in argument for argument in config.args):
-        _rows_run.partial = "single tests were named"
-    elif missing:
-        _rows_run.partial = f"not asked for: {', '.join(sorted(missing))}"
+    """Keep together what shares what it builds, and start it first: it takes longest."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    groups = [group_of(item) for item in items]
+    for item, group in zip(items, groups, strict=True):
+        item.add_marker(pytest.mark.xdist_group(group))
+    order = sorted(range(len(items)), key=lambda i: groups[i] not in BUILDERS)
+    items[:] = [items[i] for i in order]
 
 
-@pytest.fixture
-def rows_run() -> RowsRun:
-    """Give the count of rows."""
-    return _rows_run
+def group_of(item: pytest.Item) -> str:
+    """Give the name of what runs in one process: a file, or all that needs the module for CUDA."""
+    return HOSTCUDA if HOSTCUDA in getattr(item, "fixturenames", ()) else item.path.stem
