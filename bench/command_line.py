@@ -6,12 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-import machine
-import report
-import timing
 from cases import CASES
-from sections import SECTIONS
-from study import Options, Progress, runnable
+from cases.peers import SECTIONS
+from lib import machine, report, timing
+from lib.case import Options, Progress, runnable
 
 
 def _names(case_names: list[str]) -> dict[str, list[str]]:

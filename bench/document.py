@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from machine import LIBRARIES
-from report import Table, as_markdown
+from lib.machine import LIBRARIES
+from lib.report import Table, as_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 STORED = ROOT / "bench" / "results" / "peers.json"

@@ -284,7 +284,7 @@ def test_order_kept_and_bfloat16_by_hand(bench: Any) -> None:
 
 def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
     """Divergence, variation, entropy and distance on two or three weights."""
-    metrics = bench("metrics")
+    metrics = bench("lib.metrics")
     exact, weights = [0.5, 0.5], [0.75, 0.25]
     assert metrics.total_variation(weights, exact)[0] == pytest.approx(0.25)
     by_hand = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
@@ -305,21 +305,21 @@ def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
 
 def test_cancelling_and_split_on_rows_computed_by_hand(bench: Any) -> None:
     """One new maximum among three logits."""
-    decompose, data_sets, exact_rows = (
-        bench(name) for name in ("decompose", "data_sets", "exact_rows")
+    error_split, data_sets, exact_rows = (
+        bench(f"lib.{name}") for name in ("error_split", "data_sets", "exact_rows")
     )
     logits = np.log(np.array([[1.0, 2.0, 1.0]])).astype(np.float32)
     rows = exact_rows.Rows.of(data_sets.Workload("three", (1, 3), lambda _: logits))
     assert rows.s[0] == pytest.approx(2.0)
     # without rescale 1, + 1 for the new maximum, + 1/2; with h = 0.6 throughout 1 + 0.6 + 0.6
-    parts = decompose.split(rows, lambda d: np.full_like(d, 0.6), np.array([2.2]))
+    parts = error_split.split(rows, lambda d: np.full_like(d, 0.6), np.array([2.2]))
     assert parts.missing_rescales[0] == pytest.approx(0.5 / 2)
     assert parts.new_max[0] == pytest.approx(-0.4 / 2)
     assert parts.drift[0] == pytest.approx(0.1 / 2)
     assert parts.extrapolation[0] == 0
     assert parts.rounding[0] == pytest.approx(0.0, abs=1e-7)
     assert parts.total[0] == pytest.approx(0.1)
-    found = decompose.cancelling(np.zeros((1, 2)), lambda d: d + np.array([[1.5, 0.75]]))
+    found = error_split.cancelling(np.zeros((1, 2)), lambda d: d + np.array([[1.5, 0.75]]))
     assert found.absolute[0] == pytest.approx(0.75)
     assert found.signed[0] == pytest.approx(0.25)
     assert found.ratio[0] == pytest.approx(1 / 3)
@@ -327,7 +327,7 @@ def test_cancelling_and_split_on_rows_computed_by_hand(bench: Any) -> None:
 
 def test_stream_follows_the_exact_update(bench: Any) -> None:
     """Each target is the state of the next tuple."""
-    stream = bench("data_sets").stream(500, "float64")
+    stream = bench("lib.data_sets").stream(500, "float64")
     assert stream.m[0] == 0
     assert stream.s[0] == 0
     assert stream.target[:-1] == pytest.approx(stream.s[1:], rel=1e-12)
@@ -338,7 +338,7 @@ def test_stream_follows_the_exact_update(bench: Any) -> None:
 
 def test_real_logits_are_4608_rows_of_128(bench: Any) -> None:
     """The stored logits have the shape that the reports name."""
-    logits = bench("data_sets").real_logits()
+    logits = bench("lib.data_sets").real_logits()
     assert logits.shape == (4608, 128)
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
@@ -348,14 +348,14 @@ def test_interleave_times_every_candidate_on_all_inputs(bench: Any) -> None:
     """Fresh inputs come in turn."""
     met: dict[str, set[int]] = {"a": set(), "b": set()}
     calls = {name: seen.add for name, seen in met.items()}
-    times = bench("timing").interleave(calls, [1, 2, 3], rounds=3)
+    times = bench("lib.timing").interleave(calls, [1, 2, 3], rounds=3)
     assert met == {"a": {1, 2, 3}, "b": {1, 2, 3}}
     assert all(0 < t.minimum <= t.median for t in times.values())
 
 
 def test_tables_in_every_form(bench: Any, tmp_path: Path) -> None:
     """Text, Markdown and JSON, with cells that are not numbers."""
-    report = bench("report")
+    report = bench("lib.report")
     table = report.Table("two", ["name", "figure"], note="a note")
     table.add("first", 1234.5)
     table.add("none", None)

@@ -38,8 +38,8 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 def test_every_peer_has_a_test(bench: Load) -> None:
     """The names below are those of the registries."""
-    assert tuple(peer.name for peer in bench("peers").PEERS) == NAMES
-    assert tuple(peer.name for peer in bench("int8_peers").PEERS) == INT8_NAMES
+    assert tuple(peer.name for peer in bench("peers.registry").PEERS) == NAMES
+    assert tuple(peer.name for peer in bench("peers.int8").PEERS) == INT8_NAMES
 
 
 CHECK = """
@@ -47,8 +47,8 @@ import sys
 sys.path.insert(0, {bench!r})
 import fastsoftmax as fs
 import numpy as np
-import peers
-surveyed = peers.survey({threads}, ({name!r},))
+from peers import registry
+surveyed = registry.survey({threads}, ({name!r},))
 for reason in surveyed.absent.values():
     print("absent:", reason)
 for peer in surveyed.present:
@@ -85,18 +85,18 @@ def test_peer_is_right_or_says_why_it_is_absent(name: str, threads: int) -> None
 INT8_CHECK = """
 import sys
 sys.path.insert(0, {bench!r})
-import int8_peers
 import numpy as np
-present, absent = int8_peers.survey({threads}, False, ({name!r},))
+from peers import int8
+present, absent = int8.survey({threads}, False, ({name!r},))
 for reason in absent.values():
     print("absent:", " ".join(reason.split())[:200])
 for peer in present:
     for shape in ((7, 33),) if peer.slow else ((1, 1), (7, 33), (64, 128)):
-        x = int8_peers.logits(shape)
+        x = int8.logits(shape)
         bound = peer.softmax(x, np.zeros(shape, np.uint8), {threads})
         for _ in range(2):
             found = bound.run_once()
-            assert np.abs(found - int8_peers.exact(x)).max() <= 1 / 255, shape
+            assert np.abs(found - int8.exact(x)).max() <= 1 / 255, shape
     print("right")
 """
 
@@ -104,7 +104,7 @@ for peer in present:
 @pytest.mark.parametrize("name", INT8_NAMES)
 def test_int8_peer_is_right_or_says_why_it_is_absent(bench: Load, name: str) -> None:
     """Within one step of 8 bits, run twice; in a process of its own, as above."""
-    slow = next(peer.slow for peer in bench("int8_peers").PEERS if peer.name == name)
+    slow = next(peer.slow for peer in bench("peers.int8").PEERS if peer.name == name)
     code = INT8_CHECK.format(bench=str(BENCH), name=name, threads=1 if slow else 2)
     last = fresh.output("-c", code).splitlines()[-1]
     if last.startswith("absent: "):
@@ -116,13 +116,13 @@ def test_int8_peers_that_are_wrong_or_missing_are_absent(
     bench: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each with its reason; slow ones are left out of a quick look."""
-    peers, bound = bench("int8_peers"), bench("bound")
+    peers, bound = bench("peers.int8"), bench("peers.prepared_call")
 
     def missing(name: str) -> Any:
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     wrong = peers.Int8Peer("wrong", lambda x, out, threads: bound.keeping(lambda: x / 127))
-    for module in (peers, bench("model_peers")):
+    for module in (peers, bench("peers.models")):
         monkeypatch.setattr(module, "library", missing)
     monkeypatch.setattr(peers, "PEERS", (*peers.PEERS, wrong))
     peers.survey.cache_clear()
@@ -137,12 +137,12 @@ def test_int8_peers_that_are_wrong_or_missing_are_absent(
 
 def test_registry_without_any_peer(bench: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """What can't be imported is absent with its reason; the note of a table names it."""
-    peers, bound = bench("peers"), bench("bound")
+    peers, bound = bench("peers.registry"), bench("peers.prepared_call")
 
     def missing(name: str) -> Any:
         raise ModuleNotFoundError(f"No module named {name!r}")
 
-    for module in (bound, bench("array_peers"), bench("model_peers")):
+    for module in (bound, bench("peers.arrays"), bench("peers.models")):
         monkeypatch.setattr(module, "library", missing)
     peers.survey.cache_clear()
     surveyed = peers.survey()
@@ -157,7 +157,7 @@ def test_a_peer_that_is_wrong_or_crashes_is_absent(
     bench: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Importing is not enough: a peer must also compute a softmax."""
-    peers, bound = bench("peers"), bench("bound")
+    peers, bound = bench("peers.registry"), bench("peers.prepared_call")
 
     def crash() -> None:
         raise RuntimeError("illegal instruction")
@@ -175,7 +175,7 @@ def test_a_peer_that_is_wrong_or_crashes_is_absent(
 
 def test_targets_are_complete(bench: Load) -> None:
     """Every shape has both ISAs, every length between the classes a shape to stand beside."""
-    targets = bench("targets")
+    targets = bench("lib.targets")
     wanted = targets.load()
     stored = json.loads(targets.STORED.read_text(encoding="utf-8"))
     assert len(wanted.softmax) == len(stored["softmax"]) == 11
@@ -195,7 +195,7 @@ def test_targets_are_complete(bench: Load) -> None:
 
 def test_aligned_arrays_are_aligned_and_hold_the_same_logits(bench: Load) -> None:
     """At a multiple of 64 bytes, whatever the size."""
-    contest, study = bench("contest"), bench("study")
+    contest, study = bench("peers.race"), bench("lib.case")
     for shape in ((1, 1), (3, 5), (1000, 129)):
         x, out = contest._arrays(shape, study.Options(aligned=True))
         assert x.ctypes.data % 64 == out.ctypes.data % 64 == 0
@@ -206,7 +206,7 @@ def test_aligned_arrays_are_aligned_and_hold_the_same_logits(bench: Load) -> Non
 
 def test_denormal_rows_are_denormal(bench: Load) -> None:
     """One kind has denormal weights, the other normal ones with denormal quotients."""
-    denormals = bench("sections.denormals")
+    denormals = bench("cases.peers.denormals")
     tiny = np.finfo(np.float32).tiny
     for kind, make in denormals.KINDS.items():
         x = make((4, 64)).astype(np.float64)
@@ -219,8 +219,8 @@ def test_denormal_rows_are_denormal(bench: Load) -> None:
 
 def test_a_ratio_is_that_of_the_better_run(bench: Load) -> None:
     """Two runs of one shape make one row, with the other run's ratio beside it."""
-    contest, tables = bench("contest"), bench("sections.tables")
-    timing = bench("timing")
+    contest, tables = bench("peers.race"), bench("peers.tables")
+    timing = bench("lib.timing")
     kernel = next(k for k in fs.kernels() if k.op == "online" and k.variant == "exact")
     name = contest.label(kernel)
 
@@ -249,7 +249,7 @@ def test_a_ratio_is_that_of_the_better_run(bench: Load) -> None:
 
 def test_a_job_that_wakes_a_thread_is_told_from_one_that_does_not(bench: Load) -> None:
     """By the sleeps that /proc counts; too little work for a second thread wakes none."""
-    small = bench("sections.small")
+    small = bench("cases.peers.small")
     few, many = np.zeros((1, 1024), np.float32), np.zeros((2048, 1024), np.float32)
     if small.wakes(lambda: None) is None:
         pytest.skip("this system has no /proc/self/task")

@@ -1,4 +1,4 @@
-"""The reader of machine code behind bench/cuda_static.py: on text of the form nvdisasm prints."""
+"""The reader of machine code behind bench/machine_code/report.py, on text as nvdisasm prints it."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[1] / "bench" / "machine_code"
 
 # Loads two chunks, one of them element by element if it is ragged; a loop; a slow way out of line.
 LISTING = """

@@ -13,7 +13,7 @@ flags=()
 for architecture in "${architectures[@]}"; do
     flags+=(--arch "$architecture")
 done
-python bench/cuda_static.py --check "${flags[@]}"
+python bench/machine_code/report.py --check "${flags[@]}"
 
 last=${architectures[-1]}
 list=$(printf '%s-real;' "${architectures[@]}")${last}-virtual

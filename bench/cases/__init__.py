@@ -1,6 +1,6 @@
 """The cases by name. To add one: a module with a `CASE`, and its name here."""
 
-from study import Case
+from lib.case import Case
 
 from cases import (
     cuda,

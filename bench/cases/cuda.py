@@ -4,14 +4,13 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-import cuda_heinsen
-import cuda_int8
-import cuda_scan
 import fastsoftmax as fs
-from bound import library
-from data_sets import Shape
-from report import Cell, Table
-from study import Case, Options, Progress
+from lib.case import Case, Options, Progress
+from lib.data_sets import Shape
+from lib.report import Cell, Table
+from peers.prepared_call import library
+
+from cases import cuda_heinsen, cuda_int8, cuda_scan
 
 SHAPES: tuple[Shape, ...] = ((65536, 1024), (16384, 4096), (2048, 32768), (64, 1048576))
 QUICK_SHAPES: tuple[Shape, ...] = ((16384, 1024), (512, 32768))

@@ -9,15 +9,14 @@ overestimates push towards uniform; x > m restructures the sum.
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import decompose
 import fastsoftmax as fs
-import metrics
 import numpy as np
-from data_sets import SIGMAS, Shape, Workload, gaussian, real
-from exact_rows import Rows
-from metrics import Float64
-from report import Cell, Table
-from study import Case, Options, Progress, chosen, core, once_each
+from lib import error_split, metrics
+from lib.case import Case, Options, Progress, chosen, core, once_each
+from lib.data_sets import SIGMAS, Shape, Workload, gaussian, real
+from lib.exact_rows import Rows
+from lib.metrics import Float64
+from lib.report import Cell, Table
 
 SHAPES: tuple[Shape, ...] = ((512, 128), (64, 2048), (32, 8192))
 QUICK_SHAPES: tuple[Shape, ...] = ((16, 2048),)
@@ -146,7 +145,7 @@ def _parts() -> Table:
 
 def _add_parts(rows: Rows, kernel: fs.Kernel, table: Table) -> None:
     s_raw = fs.scan(rows.logits, kernel.variant, isa=kernel.isa)[1].astype(np.float64)
-    parts = decompose.split(rows, partial(_increment, kernel), s_raw)
+    parts = error_split.split(rows, partial(_increment, kernel), s_raw)
     figures = (
         parts.drift,
         parts.extrapolation,
@@ -172,10 +171,10 @@ def _cancelling() -> Table:
 
 
 def _add_cancelling(rows: Rows, kernel: fs.Kernel, table: Table) -> None:
-    found = {"known": decompose.cancelling(rows.d, partial(_weigh, kernel))}
+    found = {"known": error_split.cancelling(rows.d, partial(_weigh, kernel))}
     if _is_raw(kernel):
         increment = partial(_increment, kernel)
-        found["running"] = decompose.cancelling(rows.steps, increment, rows.steps <= 0)
+        found["running"] = error_split.cancelling(rows.steps, increment, rows.steps <= 0)
     for maximum, errors in found.items():
         figures = (errors.absolute, np.abs(errors.signed), errors.ratio, errors.signed / rows.s)
         table.add(rows.name, kernel.variant, maximum, *(_median(figure) for figure in figures))

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import fastsoftmax as fs
-import heinsen_peers as others
 import numpy as np
-import timing
-from data_sets import Float32, Shape
 from fastsoftmax import heinsen
-from report import Table
-from study import Case, Options, Progress, chosen, core
-from targets import Targets, load, verdict
+from lib import timing
+from lib.case import Case, Options, Progress, chosen, core
+from lib.data_sets import Float32, Shape
+from lib.report import Table
+from lib.targets import Targets, load, verdict
+from peers import heinsen as others
 
 HEADS = 8
 SHAPES: tuple[Shape, ...] = ((1024, 32), (1024, 64), (1024, 128))

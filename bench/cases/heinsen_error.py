@@ -5,10 +5,10 @@ from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
-from data_sets import Float32
 from fastsoftmax import heinsen
-from report import Cell, Table
-from study import Case, Options, Progress, chosen, core
+from lib.case import Case, Options, Progress, chosen, core
+from lib.data_sets import Float32
+from lib.report import Cell, Table
 
 WIDTH = 32
 QUERIES = 200

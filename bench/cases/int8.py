@@ -8,11 +8,11 @@ from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
-import timing
-from data_sets import Shape
 from fastsoftmax.hccs._params import PROFILES
-from report import Table
-from study import Case, Options, Progress, chosen
+from lib import timing
+from lib.case import Case, Options, Progress, chosen
+from lib.data_sets import Shape
+from lib.report import Table
 
 LENGTHS = (32, 64, 77, 128, 200, 1024)
 ELEMENTS = 1 << 18  # in and out in L2; a call costs about 1 us beside

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import fastsoftmax as fs
-import metrics
 import numpy as np
-import targets
-from data_sets import Float32, heads_of_real_logits
 from fastsoftmax.hccs._params import PROFILES, WIDE
-from report import Cell, Table
-from study import Case, Options, Progress, chosen, once_each
+from lib import metrics, targets
+from lib.case import Case, Options, Progress, chosen, once_each
+from lib.data_sets import Float32, heads_of_real_logits
+from lib.report import Cell, Table
 
 LENGTHS = (32, 64, 128, 1024)
 QUICK_LENGTHS = (128,)

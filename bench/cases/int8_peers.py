@@ -4,14 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import contest
-import int8_peers
 import numpy as np
-import targets
-import timing
-from data_sets import Shape
-from report import Table
-from study import Case, Options, Progress, chosen, once_each
+from lib import targets, timing
+from lib.case import Case, Options, Progress, chosen, once_each
+from lib.data_sets import Shape
+from lib.report import Table
+from peers import int8, race
 
 from cases.int8 import calls_of
 
@@ -28,17 +26,17 @@ def _run(run: Callable[[], object], _: None) -> None:
 
 def _times(shape: Shape, options: Options) -> tuple[dict[tuple[str, str], float], dict[str, float]]:
     """Let everybody take the same rows in turn: ours by (id, dtype), peers by name."""
-    x = int8_peers.logits(shape)
+    x = int8.logits(shape)
     ours: dict[tuple[str, str], Callable[[None], Any]] = {}
     for operation in CASE.operations:
         for kernel in once_each(chosen(options, operation, "int8")):
             for dtype, call in calls_of(kernel, x, options.threads).items():
                 ours[kernel.id, dtype] = call
-    peers, _ = int8_peers.survey(options.threads, options.quick)
+    peers, _ = int8.survey(options.threads, options.quick)
     tied = {p.name: p.softmax(x, np.empty(shape, np.uint8), options.threads) for p in peers}
     calls = {f"{kernel} {dtype}": call for (kernel, dtype), call in ours.items()}
     calls |= {name: partial(_run, bound.run) for name, bound in tied.items()}
-    seconds = contest.QUICK_SECONDS if options.quick else contest.SECONDS
+    seconds = race.QUICK_SECONDS if options.quick else race.SECONDS
     measured = timing.interleave(calls, [None], 10 * options.rounds, seconds)
     each = {name: time.per(x.size).minimum for name, time in measured.items()}
     return {key: each[f"{key[0]} {key[1]}"] for key in ours}, {name: each[name] for name in tied}
@@ -52,7 +50,7 @@ def run(options: Options, progress: Progress) -> list[Table]:
         return []
     progress.expect(len(shapes) + 1)
     progress.next("libraries")
-    present, absent = int8_peers.survey(options.threads, options.quick)
+    present, absent = int8.survey(options.threads, options.quick)
     missing = f"; absent: {', '.join(absent)}" if absent else ""
     note = f"times: how many times as fast as the fastest peer, on minima{missing}"
     against = Table("int8 softmax against other libraries", COLUMNS, note=note)

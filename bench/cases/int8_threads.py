@@ -1,10 +1,10 @@
 """Throughput of int8 softmax against the number of threads, from 1 to `--threads`."""
 
-import int8_peers
-import timing
-from data_sets import Shape
-from report import Table
-from study import Case, Options, Progress, chosen, once_each
+from lib import timing
+from lib.case import Case, Options, Progress, chosen, once_each
+from lib.data_sets import Shape
+from lib.report import Table
+from peers import int8
 
 from cases.int8 import calls_of
 
@@ -32,7 +32,7 @@ def run(options: Options, progress: Progress) -> list[Table]:
     progress.expect(len(shapes))
     for shape in shapes:
         progress.next(f"int8 {shape[0]}x{shape[1]}")
-        x = int8_peers.logits(shape)
+        x = int8.logits(shape)
         for kernel in kernels:
             by_count = {count: calls_of(kernel, x, count) for count in counts}
             for dtype in by_count[1]:

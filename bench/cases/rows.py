@@ -4,13 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 import fastsoftmax as fs
-import metrics
 import numpy as np
-import peers
-import timing
-from data_sets import SIGMAS, Float32, Shape, Workload, gaussian, real
-from report import Cell, Table
-from study import Case, Options, Progress, chosen
+from lib import metrics, timing
+from lib.case import Case, Options, Progress, chosen
+from lib.data_sets import SIGMAS, Float32, Shape, Workload, gaussian, real
+from lib.report import Cell, Table
+from peers import registry
 
 LENGTHS = (32, 128, 512, 2048, 8192, 32768, 131072)
 ELEMENTS = 1 << 17
@@ -40,13 +39,15 @@ def measure(workload: Workload, kernels: list[fs.Kernel], rounds: int) -> Table:
     inputs = workload.inputs()
     out = np.empty_like(inputs[0])
     exact = fs.reference.online(inputs[0])
-    calls: dict[str, Callable[[Float32], Float32]] = dict(peers.over(inputs, out, peers.USUAL))
+    calls: dict[str, Callable[[Float32], Float32]] = dict(
+        registry.over(inputs, out, registry.USUAL)
+    )
     labels: dict[str, tuple[str, str | None]] = {name: (name, None) for name in calls}
     for kernel in kernels:
         calls[kernel.id] = partial(fs.online, variant=kernel.variant, isa=kernel.isa, out=out)
         labels[kernel.id] = (kernel.variant, kernel.isa)
     times = timing.interleave(calls, inputs, rounds)
-    base = times[peers.USUAL[0]].minimum
+    base = times[registry.USUAL[0]].minimum
     table = Table(workload.name, COLUMNS, note=NOTE)
     for name, call in calls.items():
         weights = call(inputs[0])

@@ -1,9 +1,9 @@
 """Softmax and its k largest, every kernel; what is raced: topk_race.py."""
 
-from data_sets import Shape
-from report import Table
-from study import Case, Options, Progress, chosen
-from topk_race import SHAPES, measure
+from lib.case import Case, Options, Progress, chosen
+from lib.data_sets import Shape
+from lib.report import Table
+from peers.topk_race import SHAPES, measure
 
 QUICK_SHAPES: tuple[Shape, ...] = ((4, 32768),)
 

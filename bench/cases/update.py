@@ -12,10 +12,10 @@ from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
-import timing
-from data_sets import DATA, Shape, Tuples, normal, stream
-from report import Cell, Table
-from study import Case, Options, Progress, baselines, chosen, core
+from lib import timing
+from lib.case import Case, Options, Progress, baselines, chosen, core
+from lib.data_sets import DATA, Shape, Tuples, normal, stream
+from lib.report import Cell, Table
 
 LENGTH = 10_000
 STREAMS = 4

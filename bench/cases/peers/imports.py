@@ -1,0 +1,41 @@
+"""What `import fastsoftmax` costs beyond NumPy's own import, in interpreters started for it."""
+
+import statistics
+import subprocess
+import sys
+
+from lib import targets
+from lib.case import Progress
+from lib.report import Table
+from peers.ground import Ground, Section
+
+TIMES, QUICK_TIMES = 15, 2
+CODE = (
+    "import numpy, time; t = time.perf_counter(); import fastsoftmax; "
+    "print((time.perf_counter() - t) * 1e3)"
+)
+
+
+def _once() -> float:
+    """Milliseconds, in a fresh interpreter."""
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _run(ground: Ground, progress: Progress) -> list[Table]:
+    progress.expect(1)
+    progress.next("import")
+    times = [_once() for _ in range(QUICK_TIMES if ground.options.quick else TIMES)]
+    limit, best = ground.wanted.import_ms, min(times)
+    table = Table(
+        "import beyond numpy",
+        ["what", "median", "ms", "target", ""],
+        note=f"of {len(times)} interpreters, files in the system's cache",
+    )
+    median = statistics.median(times)
+    table.add("import fastsoftmax", median, best, limit, targets.verdict(best, limit))
+    return [table]
+
+
+SECTION = Section("import", "import beyond NumPy", _run)

@@ -1,0 +1,1 @@
+"""What cases share: timing, inputs, error measures, tables, and the choice of kernels."""

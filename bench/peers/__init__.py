@@ -1,0 +1,1 @@
+"""Other people's softmax, and the races between it and ours. A peer is never a dependency."""
