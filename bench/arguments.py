@@ -37,8 +37,8 @@ def parser() -> argparse.ArgumentParser:
         "--list", action="store_true", help="show cases, variants and ISAs, then stop"
     )
     repeated = (
-        ("--case", str, "NAME", "run this case"),
-        ("--only", str, "NAME", "case peers: this section alone"),
+        ("--case", str, "NAME", "run this case, or all members of this group"),
+        ("--only", str, "PATTERN", "of the cases, those with such a name: axes, int8*"),
         ("--variant", str, "NAME", "this variant of exp"),
         ("--isa", str, "NAME", "this instruction set"),
         ("--shape", _shape, "RxC", "rows of this shape instead of the case's own"),
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         "--runs",
         type=_count,
         metavar="N",
-        help="case peers: measure all N times and show the better one (2; quick: 1)",
+        help="group peers: measure all N times and show the better one (2; quick: 1)",
     )
     made.add_argument(
         "--threads", type=_count, metavar="N", default=1, help="threads of every library (1)"
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--aligned",
         action="store_true",
-        help="case peers: arrays at multiples of 64 bytes, as XNNPACK and JAX have in any case",
+        help="group peers: arrays at multiples of 64 bytes, as XNNPACK and JAX have in any case",
     )
     made.add_argument(
         "--cpu-time",

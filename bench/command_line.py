@@ -4,21 +4,20 @@ import argparse
 import shlex
 import sys
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from cases import CASES
-from cases.peers import SECTIONS
+from cases import CASES, GROUPS, members
 from lib import machine, report, timing
 from lib.case import Options, Progress, runnable
 
 
-def _names(case_names: list[str]) -> dict[str, list[str]]:
+def _names() -> dict[str, list[str]]:
     """Everything that can be chosen here, in the order of the library's table."""
-    operations = {operation for name in case_names for operation in CASES[name].operations}
+    operations = {operation for case in CASES.values() for operation in case.operations}
     kernels = runnable(sorted(operations))
     return {
-        "case": list(CASES),
-        "section": list(SECTIONS),
+        "case": [*CASES, *GROUPS],
         "variant": list(dict.fromkeys(kernel.variant for kernel in kernels)),
         "ISA": list(dict.fromkeys(kernel.isa for kernel in kernels)),
     }
@@ -32,15 +31,38 @@ def _unknown(chosen: dict[str, list[str]], known: dict[str, list[str]]) -> str |
     return None
 
 
+def _matches(case: str, pattern: str) -> bool:
+    """Whether a pattern is of the whole name, or of the member's own."""
+    return fnmatchcase(case, pattern) or fnmatchcase(case.rpartition("/")[2], pattern)
+
+
+def cases_of(names: list[str], patterns: list[str]) -> list[str]:
+    """Give the cases that are asked for, each once, in the order of the request.
+
+    Raises
+    ------
+    ValueError
+        If a pattern is the name of none of them.
+    """
+    wanted = [case for name in names for case in members(name)] if names else list(CASES)
+    chosen: list[str] = []
+    for pattern in patterns:
+        found = [case for case in wanted if _matches(case, pattern)]
+        if not found:
+            raise ValueError(f"unknown case {pattern!r} here; there are: {', '.join(wanted)}")
+        chosen += found
+    return list(dict.fromkeys(chosen if patterns else wanted))
+
+
 def _list() -> str:
-    cases = [f"  {case.name:8} {case.summary}" for case in CASES.values()]
-    names = _names(list(CASES))
+    width = max(map(len, CASES))
+    names = _names()
     return "\n".join(
         [
             "cases",
-            *cases,
-            "sections of the case peers",
-            *(f"  {section.name:10} {section.summary}" for section in SECTIONS.values()),
+            *(f"  {case.name:{width}}  {case.summary}" for case in CASES.values()),
+            "groups of them",
+            *(f"  {name:{width}}  {summary}" for name, summary in GROUPS.items()),
             "variants",
             "  " + " ".join(names["variant"]),
             "ISAs",
@@ -54,8 +76,14 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
     if asked.list:
         print(_list())
         return 0
-    chosen = {"case": asked.case, "section": asked.only, "variant": asked.variant, "ISA": asked.isa}
-    problem = _unknown(chosen, _names(list(CASES)))
+    chosen = {"case": asked.case, "variant": asked.variant, "ISA": asked.isa}
+    problem = _unknown(chosen, _names())
+    cases: list[str] = []
+    if not problem:
+        try:
+            cases = cases_of(asked.case, asked.only)
+        except ValueError as unknown:
+            problem = str(unknown)
     if problem:
         print(f"bench/run.py: {problem}", file=sys.stderr)
         return 2
@@ -82,12 +110,12 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
         asked.runs or (1 if asked.quick else 2),
         asked.threads,
         asked.aligned,
-        tuple(asked.only),
     )
-    tables = _run(asked.case or (["peers"] if asked.only else list(CASES)), options)
+    tables = _run(cases, options)
     if not tables:
         print(
-            "bench/run.py: none of these cases has that variant on that ISA; see --list",
+            "bench/run.py: there is nothing to run: no such variant on that ISA (see --list), or "
+            "no device",
             file=sys.stderr,
         )
         return 2
@@ -112,9 +140,9 @@ def _without_files(words: list[str]) -> list[str]:
 def _run(names: list[str], options: Options) -> dict[str, list[report.Table]]:
     """Run the cases one after another and print each as it ends."""
     tables: dict[str, list[report.Table]] = {}
-    for name in dict.fromkeys(names):
+    for name in names:
         begun = time.monotonic()
-        found = CASES[name].run(options, Progress(name))
+        found = [table for table in CASES[name].run(options, Progress(name)) if table.rows]
         if not found:
             print(f"{name}: has nothing of this choice", file=sys.stderr)
             continue

@@ -1,7 +1,7 @@
 """Write stored measurements into the tables of README.md and docs/performance.md.
 
-    python bench/document.py [FILE]     from a stored run of the case peers, or of some sections
-    python bench/document.py --measure  runs the whole case first: ten minutes on a quiet machine
+    python bench/document.py [FILE]     from a stored run of the group peers, or of some of it
+    python bench/document.py --measure  runs the whole group first: ten minutes on a quiet machine
 
 A table stands between `<!-- tables: TITLES -->` and `<!-- end -->`, TITLES being how the titles of
 its tables begin; `everybody` is README's, `misses` the list of all that miss their target, and

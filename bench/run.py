@@ -5,7 +5,7 @@
     python bench/run.py --case rows --variant exact --shape 1024x128
     python bench/run.py --case error --json error.json --markdown error.md
     python bench/run.py --case peers --pictures    also draws into bench/results
-    python bench/run.py --only halves              one section of the case peers
+    python bench/run.py --only halves              one member of the group peers
 
 Everything runs on one CPU with one thread, unless --threads says otherwise.
 """

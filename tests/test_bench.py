@@ -66,6 +66,36 @@ def test_list_names_all_there_is() -> None:
     assert {k.variant for k in studied} | {k.isa for k in studied} <= words
 
 
+def test_every_case_is_in_the_one_registry(bench: Any) -> None:
+    """Each module of the folder has a case, none is forgotten, and no name stands for two."""
+    cases = bench("cases")
+    folder = BENCH / "cases"
+    files = {
+        ".".join(path.relative_to(BENCH).with_suffix("").parts)
+        for path in folder.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert files == {module.__name__ for module in cases.MODULES}
+    assert [module.CASE.name for module in cases.MODULES] == list(cases.CASES)
+    assert len(cases.CASES) == len(files)
+    grouped = {name.partition("/")[0] for name in cases.CASES if "/" in name}
+    assert grouped == set(cases.GROUPS)
+    assert grouped.isdisjoint(cases.CASES)
+
+
+def test_a_group_stands_for_its_members(bench: Any) -> None:
+    """Cases come once each, as asked for; a pattern also means a member's own name."""
+    cases, cases_of = bench("cases"), bench("command_line").cases_of
+    assert cases_of([], []) == list(cases.CASES)
+    peers = [name for name in cases.CASES if name.startswith("peers/")]
+    others = [name for name in peers if name != "peers/call"]
+    assert cases_of(["peers/call", "peers"], []) == ["peers/call", *others]
+    assert cases_of(["peers"], ["call", "peers/[ab]*"]) == ["peers/call", "peers/axes"]
+    assert cases_of([], ["topk"]) == ["peers/topk", "topk"]
+    with pytest.raises(ValueError, match=r"unknown case 'rows'.*peers/axes"):
+        cases_of(["peers"], ["rows"])
+
+
 @pytest.mark.parametrize("flag", ["--case", "--only", "--variant", "--isa"])
 def test_unknown_names_are_refused_with_what_there_is(flag: str) -> None:
     """An unknown name ends with status 2 and the known ones."""
@@ -193,8 +223,8 @@ def test_peers_compare_with_the_default_variant(tmp_path: Path) -> None:
     assert markdown.read_text(encoding="utf-8").startswith("`python bench/run.py")
 
 
-def test_one_section_runs_alone(tmp_path: Path) -> None:
-    """Named by --only, with the case understood."""
+def test_a_member_of_a_group_runs_alone(tmp_path: Path) -> None:
+    """Named by --only, without its group; in the order of the request."""
     found = result_of(tmp_path, "--quick", "--only", "import", "--only", "axes")
     titles = [table["title"].split(",")[0] for table in found["tables"]]
     assert titles == ["import beyond numpy", "other axes"]

@@ -33,7 +33,7 @@ def called(calls: dict[str, Any]) -> dict[str, tuple[float, float]]:
 
 def test_scan_sweep_counts_updates(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU here: every variant on every number of sequences, along the first axis."""
-    sweep = bench("cases.cuda_scan")
+    sweep = bench("cases.cuda.scan")
     monkeypatch.setattr(sweep, "ELEMENTS", 1 << 12)
     kernels = [kernel for kernel in cpu_kernels() if kernel.op in ("scan", "online")]
     shapes: list[tuple[int, ...]] = []
@@ -52,7 +52,7 @@ def test_scan_sweep_counts_updates(bench: Any, monkeypatch: pytest.MonkeyPatch) 
 
 def test_int8_rows_beside_the_chain_of_floats(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mode and table of int8 once for each dtype it gives; bandwidths from bytes."""
-    module = bench("cases.cuda_int8")
+    module = bench("cases.cuda.int8")
     x = np.random.default_rng(0).integers(-128, 128, (8, 128), dtype=np.int8)
     fake = SimpleNamespace(empty_like=np.empty_like)
     monkeypatch.setattr(module, "chain", lambda torch, x: x)
@@ -72,7 +72,7 @@ def test_int8_rows_beside_the_chain_of_floats(bench: Any, monkeypatch: pytest.Mo
 
 def test_heinsen_beside_ordinary_attention(bench: Any) -> None:
     """Prefill and step of both; a time for each token and head."""
-    module = bench("cases.cuda_heinsen")
+    module = bench("cases.cuda.heinsen")
     shapes: list[tuple[int, ...]] = []
 
     def attend(q: Any, k: Any, v: Any, is_causal: bool = False) -> Any:

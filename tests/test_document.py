@@ -45,8 +45,8 @@ def test_blocks_are_replaced_by_their_tables(document: ModuleType) -> None:
     assert "6x7 1.25" not in whole.partition("misses")[2]
 
 
-def test_the_documents_have_a_block_for_every_section(document: ModuleType) -> None:
-    """By the titles of the stored run, and those of the sections that it may lack."""
+def test_the_documents_have_a_block_for_every_case(document: ModuleType) -> None:
+    """By the titles of the stored run, and those of the cases that it may lack."""
     names = {
         name
         for file in document.DOCUMENTS

@@ -27,7 +27,6 @@ class Options:
     runs: int = 1
     threads: int = 1
     aligned: bool = False
-    only: tuple[str, ...] = ()  #: sections of the case peers
 
     @property
     def rounds(self) -> int:
@@ -37,7 +36,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Case:
-    """One experiment: `run` returns its tables, none if the choice leaves nothing to run."""
+    """One experiment: `run` returns its tables, none if the choice leaves nothing to run.
+
+    A name with a slash is that of a member of a group.
+    """
 
     name: str
     summary: str

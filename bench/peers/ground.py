@@ -1,4 +1,4 @@
-"""What the sections of the case peers stand on: options, targets, kernels of ours, a short race."""
+"""What the cases of the group peers stand on: options, targets, kernels of ours, a short race."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from functools import cached_property, partial
 
 import fastsoftmax as fs
 from lib import targets, timing
-from lib.case import Options, Progress, chosen, once_each
+from lib.case import Case, Options, Progress, chosen, once_each
 from lib.report import Table
 
 from peers import race, registry
@@ -27,7 +27,7 @@ class Ground:
 
     @cached_property
     def surveyed(self) -> registry.Survey:
-        """The libraries that run here; imported when a section asks for them first."""
+        """The libraries that run here; imported when a case asks for them first."""
         return registry.survey(self.options.threads, quick=self.options.quick)
 
     def kernels(self, operation: str) -> list[fs.Kernel]:
@@ -66,13 +66,18 @@ class Ground:
         return min((self.race(calls, items) for _ in range(self.options.runs)), key=ratio)
 
 
-@dataclass(frozen=True)
-class Section:
-    """One part: `run` returns its tables, none if the user's choice leaves nothing."""
+def member(
+    name: str,
+    summary: str,
+    operations: tuple[str, ...],
+    run: Callable[[Ground, Progress], list[Table]],
+) -> Case:
+    """Make a case of the group."""
 
-    name: str
-    summary: str
-    run: Callable[[Ground, Progress], list[Table]]
+    def on_ground(options: Options, progress: Progress) -> list[Table]:
+        return run(Ground(options, targets.load()), progress)
+
+    return Case(f"peers/{name}", summary, operations, on_ground)
 
 
 def short(name: str) -> str:

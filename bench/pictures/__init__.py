@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cases import heinsen, int8_threads, peers
+from cases import heinsen, int8_threads
 from cases.peers import logsumexp, softmax
 from lib.report import Table
 
@@ -22,13 +22,12 @@ def draw(folder: Path, heading: str, tables: dict[str, list[Table]]) -> list[Pat
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    found = {table.title: table for table in tables.get(peers.CASE.name, [])}
+    found = {table.title: table for case in tables.values() for table in case}
     if softmax.EACH in found:
         drawn.append(folder / "peers.png")
         peers_picture.draw(drawn[0], heading, found[softmax.EACH], found.get(logsumexp.EACH))
-    if heinsen.CASE.name in tables:
+    if heinsen.GROWTH in found:
         drawn.append(folder / "heinsen.png")
-        found = {table.title: table for table in tables[heinsen.CASE.name]}
         heinsen_picture.draw(drawn[-1], heading, found[heinsen.GROWTH])
     if int8_threads.CASE.name in tables:
         drawn.append(folder / "int8_threads.png")

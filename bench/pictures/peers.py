@@ -1,4 +1,4 @@
-"""The picture of the case peers: ns for an element against the row length, a line a library."""
+"""The picture of the group peers: ns for an element against the row length, a line a library."""
 
 import itertools
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from lib import targets
 from lib.case import Progress
 from lib.data_sets import Float32, normal
 from lib.report import Table
-from peers.ground import Ground, Section, short
+from peers.ground import Ground, member, short
 from peers.prepared_call import library
 from peers.race import SIGMA, label
 
@@ -78,4 +78,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("axes", "axes other than the last", _run)
+CASE = member("axes", "axes other than the last", ("online",), _run)

@@ -9,7 +9,7 @@ from lib import targets
 from lib.case import Progress
 from lib.data_sets import normal
 from lib.report import Table
-from peers.ground import Ground, Section
+from peers.ground import Ground, member
 from peers.race import SIGMA
 
 CALLS = 2000
@@ -47,4 +47,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("call", "one call on a few numbers", _run)
+CASE = member("call", "one call on a few numbers", (), _run)

@@ -14,7 +14,7 @@ from lib.case import Progress
 from lib.data_sets import Float32, Shape, normal
 from lib.report import Table
 from peers import race
-from peers.ground import Ground, Section
+from peers.ground import Ground, member
 from peers.race import SIGMA
 
 SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
@@ -74,4 +74,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("denormals", "rows in the denormal window", _run)
+CASE = member("denormals", "rows in the denormal window", ("online",), _run)

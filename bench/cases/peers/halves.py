@@ -11,7 +11,7 @@ from lib import targets
 from lib.case import Progress
 from lib.data_sets import Shape, normal
 from lib.report import Table
-from peers.ground import Ground, Section, short
+from peers.ground import Ground, member, short
 from peers.prepared_call import library
 from peers.race import COPY, SIGMA, label
 
@@ -85,4 +85,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("halves", "float16 and bfloat16 rows against PyTorch", _run)
+CASE = member("halves", "float16 and bfloat16 rows against PyTorch", ("online",), _run)

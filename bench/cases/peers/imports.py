@@ -7,7 +7,7 @@ import sys
 from lib import targets
 from lib.case import Progress
 from lib.report import Table
-from peers.ground import Ground, Section
+from peers.ground import Ground, member
 
 TIMES, QUICK_TIMES = 15, 2
 CODE = (
@@ -38,4 +38,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("import", "import beyond NumPy", _run)
+CASE = member("import", "import beyond NumPy", (), _run)

@@ -5,7 +5,7 @@ from lib.case import Progress
 from lib.data_sets import Shape
 from lib.report import Table
 from peers import race, tables
-from peers.ground import Ground, Section
+from peers.ground import Ground, member
 from peers.race import Contest
 
 from cases.peers import softmax
@@ -35,4 +35,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     ]
 
 
-SECTION = Section("logsumexp", "log-sum-exp of float32 rows", _run)
+CASE = member("logsumexp", "log-sum-exp of float32 rows", ("normalizer",), _run)

@@ -12,7 +12,7 @@ from lib import targets, timing
 from lib.case import Progress
 from lib.data_sets import Shape, normal
 from lib.report import Table
-from peers.ground import Ground, Section, short
+from peers.ground import Ground, member, short
 from peers.race import SIGMA, label
 
 from cases.peers.threads import THREADS
@@ -84,4 +84,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("small", "the smallest job that wakes a thread", _run)
+CASE = member("small", "the smallest job that wakes a thread", ("online",), _run)

@@ -6,7 +6,7 @@ from lib.case import Options, Progress
 from lib.data_sets import Shape
 from lib.report import Table
 from peers import race, tables
-from peers.ground import Ground, Section, short
+from peers.ground import Ground, member, short
 from peers.race import Contest
 
 QUICK_SHAPES: tuple[Shape, ...] = ((1024, 128), (64, 4096))
@@ -91,4 +91,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     ]
 
 
-SECTION = Section("softmax", "float32 rows, and lengths between the classes", _run)
+CASE = member("softmax", "float32 rows, and lengths between the classes", ("online",), _run)

@@ -10,7 +10,7 @@ from lib import targets, timing
 from lib.case import Progress
 from lib.data_sets import Float32, Shape, normal
 from lib.report import Table
-from peers.ground import Ground, Section, short
+from peers.ground import Ground, member, short
 from peers.race import SIGMA, label
 
 THREADS = 2
@@ -78,4 +78,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-SECTION = Section("threads", "two threads against one", _run)
+CASE = member("threads", "two threads against one", ("online",), _run)

@@ -2,7 +2,7 @@
 
 from lib.case import Progress
 from lib.report import Table
-from peers.ground import Ground, Section
+from peers.ground import Ground, member
 from peers.topk_race import SHAPES, measure
 
 QUICK_SHAPES = ((4, 4096),)
@@ -21,4 +21,4 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return tables
 
 
-SECTION = Section("topk", "softmax and its k largest", _run)
+CASE = member("topk", "softmax and its k largest", ("topk",), _run)

@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from fastsoftmax import heinsen
+from lib.case import Case, Options, Progress
+from lib.device import Call, Timed, find
 from lib.report import Table
 
 HEADS = 64
@@ -16,9 +18,6 @@ NOTE = (
     f"{HEADS} heads of float32, d = d_k = d_v; prefill: causal, all tokens; step: one token for "
     "each head after all of them. scaled_dot_product_attention reads all keys, this one state"
 )
-
-Call = Callable[[], Any]
-Timed = Callable[[dict[str, Call]], dict[str, tuple[float, float]]]
 
 
 def measure(
@@ -45,3 +44,17 @@ def measure(
             tokens = HEADS * (n if name.startswith("prefill") else 1)
             table.add(name, n, d, least / 1e3, median / 1e3, least / tokens)
     return table
+
+
+def run(options: Options, progress: Progress) -> list[Table]:
+    """Run every number of tokens; nothing without a device."""
+    device = find(options)
+    if device is None:
+        return []
+    progress.expect(1)
+    progress.next("prefill and step")
+    shapes = QUICK_SHAPES if options.quick else SHAPES
+    return [measure(device.torch, device.random, device.timed, shapes)]
+
+
+CASE = Case("cuda/heinsen", "Heinsen attention beside scaled_dot_product_attention", (), run)

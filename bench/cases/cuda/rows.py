@@ -1,16 +1,12 @@
-"""Kernels on a CUDA device, beside torch's operations and a copy of the same data."""
+"""Float rows on a CUDA device, beside torch's operations and a copy of the same data."""
 
-import statistics
-from collections.abc import Callable
 from typing import Any
 
 import fastsoftmax as fs
 from lib.case import Case, Options, Progress
 from lib.data_sets import Shape
+from lib.device import Call, Device, find
 from lib.report import Cell, Table
-from peers.prepared_call import library
-
-from cases import cuda_heinsen, cuda_int8, cuda_scan
 
 SHAPES: tuple[Shape, ...] = ((65536, 1024), (16384, 4096), (2048, 32768), (64, 1048576))
 QUICK_SHAPES: tuple[Shape, ...] = ((16384, 1024), (512, 32768))
@@ -24,39 +20,6 @@ NOTE = (
     "times as fast as torch's operation; max error: of probabilities or logarithms against float64"
 )
 HALVES = ("float16", "bfloat16")
-
-Call = Callable[[], Any]
-
-
-class Events:
-    """Times by events on the current stream: what the device took, not what the host waited."""
-
-    def __init__(self, torch: Any) -> None:
-        self.torch = torch
-
-    def milliseconds(self, call: Call, repeats: int) -> float:
-        """Time of `repeats` calls, one after another."""
-        begin, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        for _ in range(repeats):
-            call()
-        end.record()
-        end.synchronize()
-        return float(begin.elapsed_time(end))
-
-
-def timed(clock: Any, calls: dict[str, Call], rounds: int) -> dict[str, tuple[float, float]]:
-    """Nanoseconds of a call of each, minimum and median; they take turns."""
-    repeats = {}
-    for name, call in calls.items():
-        call()
-        once = clock.milliseconds(call, 3) / 3
-        repeats[name] = max(1, min(100, int(2 / max(once, 1e-3))))
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            taken[name].append(clock.milliseconds(call, repeats[name]) / repeats[name] * 1e6)
-    return {name: (min(times), statistics.median(times)) for name, times in taken.items()}
 
 
 def peers(torch: Any, x: Any) -> dict[str, Call]:
@@ -92,12 +55,11 @@ def written(kernel: fs.Kernel, x: Any) -> int:
     return int(x.shape[0] * (K * (x.itemsize + 8) if kernel.op == "topk" else x.itemsize))
 
 
-def measure(
-    torch: Any, device: Any, clock: Any, shape: Shape, kernels: list[fs.Kernel], rounds: int
-) -> Table:
+def measure(device: Device, shape: Shape) -> Table:
     """Time all kernels for floats on one shape."""
+    torch, kernels = device.torch, device.kernels
     table = Table(f"cuda {shape[0]}x{shape[1]}", COLUMNS, note=NOTE)
-    wide = SIGMA * torch.randn(shape, device=device, dtype=torch.float64)
+    wide = SIGMA * torch.randn(shape, device=device.place, dtype=torch.float64)
     for dtype in sorted({k.dtype for k in kernels}) + list(HALVES):
         x = wide.to(getattr(torch, dtype))
         target = torch.empty_like(x)
@@ -112,7 +74,7 @@ def measure(
                 continue
             tied[kernel.id], calls[kernel.id] = kernel, call
             calls[f"torch {kernel.op}"] = beside[kernel.op]
-        times = timed(clock, calls, rounds)
+        times = device.timed(calls)
         copied = 2 * x.nbytes / times[COPY][0]
         for name, (least, median) in times.items():
             row: list[Cell] = [name, dtype, least / x.numel(), median / x.numel()]
@@ -130,53 +92,16 @@ def measure(
 
 def run(options: Options, progress: Progress) -> list[Table]:
     """Run every shape; nothing without a device."""
-    kernels = [
-        k
-        for k in fs.kernels()
-        if k.device != "cpu"
-        and k.available
-        and (not options.variants or k.variant in options.variants)
-    ]
-    if not kernels:
+    device = find(options)
+    if device is None:
         return []
-    torch = library("torch")
     shapes = options.shapes or (QUICK_SHAPES if options.quick else SHAPES)
-    of_bytes = cuda_int8.QUICK_SHAPES if options.quick else cuda_int8.SHAPES
-    progress.expect(len(shapes) + len(of_bytes) + 2)
+    progress.expect(len(shapes))
     tables = []
-    device = torch.device(kernels[0].device, 0)
-
-    def random(shape: tuple[int, ...]) -> Any:
-        return torch.randn(shape, device=device)
-
-    def events(calls: dict[str, Call]) -> dict[str, tuple[float, float]]:
-        return timed(Events(torch), calls, options.rounds // 3)
-
     for shape in shapes:
-        progress.next(f"rows {shape[0]}x{shape[1]}")
-        tables.append(measure(torch, device, Events(torch), shape, kernels, options.rounds // 3))
-    progress.next("scan")
-    tables.append(
-        cuda_scan.measure(
-            random,
-            events,
-            kernels,
-            cuda_scan.QUICK_SEQUENCES if options.quick else cuda_scan.SEQUENCES,
-        )
-    )
-    for shape in of_bytes:
-        progress.next(f"int8 rows {shape[0]}x{shape[1]}")
-        x = (24 * random(shape)).round().clamp(-128, 127).to(torch.int8)
-        tables.append(cuda_int8.measure(torch, x, events, kernels))
-    progress.next("heinsen")
-    sizes = cuda_heinsen.QUICK_SHAPES if options.quick else cuda_heinsen.SHAPES
-    tables.append(cuda_heinsen.measure(torch, random, events, sizes))
+        progress.next(f"{shape[0]}x{shape[1]}")
+        tables.append(measure(device, shape))
     return tables
 
 
-CASE = Case(
-    "cuda",  # by name: the case
-    "kernels on a CUDA device beside torch and a copy",
-    ("online",),
-    run,
-)
+CASE = Case("cuda/rows", "softmax and its kin of float rows", (), run)

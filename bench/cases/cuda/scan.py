@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 import fastsoftmax as fs
+from lib.case import Case, Options, Progress
+from lib.device import Call, Timed, find
 from lib.report import Table
 
 SEQUENCES = tuple(1 << power for power in (10, 12, 14, 16, 18, 20))
@@ -17,8 +19,6 @@ QUICK_SEQUENCES = SEQUENCES[::2]
 ELEMENTS, SHORTEST, LONGEST = 1 << 26, 64, 4096
 COLUMNS = ["variant", "sequences", "steps", "G updates/s", "median"]
 NOTE = "logits [steps, sequences] of N(0, 1), scanned along the first axis, 8 fetched ahead"
-
-Timed = Callable[[dict[str, Callable[[], Any]]], dict[str, tuple[float, float]]]
 
 
 def steps_of(sequences: int) -> int:
@@ -38,10 +38,24 @@ def measure(
     for count in sequences:
         steps = steps_of(count)
         x = random((steps, count))
-        calls: dict[str, Callable[[], Any]] = {
+        calls: dict[str, Call] = {
             variant: partial(fs.scan, x, variant, axis=0) for variant in variants
         }
         for variant, (least, median) in timed(calls).items():
             updates = steps * count
             table.add(variant, count, steps, updates / least, updates / median)
     return table
+
+
+def run(options: Options, progress: Progress) -> list[Table]:
+    """Run every number of sequences; nothing without a device."""
+    device = find(options)
+    if device is None:
+        return []
+    progress.expect(1)
+    progress.next("recurrence")
+    sequences = QUICK_SEQUENCES if options.quick else SEQUENCES
+    return [measure(device.random, device.timed, device.kernels, sequences)]
+
+
+CASE = Case("cuda/scan", "the recurrence, a thread for each sequence", (), run)

@@ -1,12 +1,13 @@
 """Softmax of int8 rows on a CUDA device, beside what users of torch write for it."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
+from lib.case import Case, Options, Progress
 from lib.data_sets import Shape
+from lib.device import Call, Timed, find
 from lib.report import Cell, Table
 
 from cases.int8 import ENTRIES, head_for, scale_for
@@ -20,9 +21,6 @@ NOTE = (
     "GB/s counts each element read once, each result written once; of copy: share of the bandwidth "
     "of a copy of the logits; peer: x.half() * scale, softmax, * 255, round, to uint8"
 )
-
-Call = Callable[[], Any]
-Timed = Callable[[dict[str, Call]], dict[str, tuple[float, float]]]
 
 
 def chain(torch: Any, x: Any) -> Any:
@@ -71,3 +69,21 @@ def measure(torch: Any, x: Any, timed: Timed, kernels: list[fs.Kernel]) -> Table
         row: list[Cell] = [name.removesuffix(f" {dtype}"), dtype, least / elements]
         table.add(*row, median / elements, rate, rate / copied, times[CHAIN][0] / least)
     return table
+
+
+def run(options: Options, progress: Progress) -> list[Table]:
+    """Run every shape; nothing without a device."""
+    device = find(options)
+    if device is None:
+        return []
+    shapes = QUICK_SHAPES if options.quick else SHAPES
+    progress.expect(len(shapes))
+    tables = []
+    for shape in shapes:
+        progress.next(f"{shape[0]}x{shape[1]}")
+        x = (24 * device.random(shape)).round().clamp(-128, 127).to(device.torch.int8)
+        tables.append(measure(device.torch, x, device.timed, device.kernels))
+    return tables
+
+
+CASE = Case("cuda/int8", "softmax of int8 rows beside torch's chain of floats", (), run)
