@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cases import CASES, GROUPS, members
-from lib import machine, report, timing
+from lib import baselines, machine, report, timing
 from lib.case import Options, Progress, runnable
 
 
@@ -119,6 +119,8 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    if reason := baselines.missed():
+        print(f"bench/run.py: no std::exp baselines: {reason}", file=sys.stderr)
     command = shlex.join(["python", "bench/run.py", *_without_files(words)])
     _write(asked.json, asked.markdown, described, heading, command, tables)
     return _draw(asked.out, heading, tables) if asked.pictures else 0

@@ -31,16 +31,13 @@ CALLS = {
     "MaxSum": "fs.MaxSum(200).update(x)",
     "weight": "_core.weight(variant, isa, *wide[:2])",
     "update": "_core.update(variant, isa, *wide, 10)",
-    "a baseline": "_baselines.softmax(x, y)",
-    "a baseline's update": "_baselines.update('one_exp', *wide, 1)",
-    "a baseline's scan": "_baselines.scan('one_exp', x, *y[:2, : len(x)])",
 }
 
 DAEMON = """
 import threading
 import numpy as np
 import fastsoftmax as fs
-from fastsoftmax import _baselines, _core, hccs, heinsen, int8, reference
+from fastsoftmax import _core, hccs, heinsen, int8, reference
 
 x = np.random.default_rng(0).standard_normal((200, 2000), dtype=np.float32)
 y, b, h = -np.abs(x), x.astype(np.int8), x.astype(np.float16)

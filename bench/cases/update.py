@@ -12,8 +12,8 @@ from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
-from lib import timing
-from lib.case import Case, Options, Progress, baselines, chosen, core
+from lib import baselines, timing
+from lib.case import Case, Options, Progress, chosen, core
 from lib.data_sets import DATA, Shape, Tuples, normal, stream
 from lib.report import Cell, Table
 
@@ -22,12 +22,14 @@ STREAMS = 4
 PASSES = 4
 SCAN_SHAPE: Shape = (16, 2048)
 #: Baselines in the order of the table; speed-ups refer to the first, which is the article's.
-BASE, *OTHERS = baselines.names()
+BASE = baselines.NAMES[0]
 COLUMNS = [
     "variant", "ISA", "ns/update", "median", f"x {BASE}", "published ns", f"published x {BASE}",
     "scan ns/step", f"scan x {BASE}", "mean abs error", "without new max", "max abs error",
     "scan: s rel error",
 ]  # fmt: skip
+#: Columns that only the baselines fill.
+SPEEDUPS = (f"x {BASE}", f"scan x {BASE}")
 NOTE = (
     "x: how many times as fast as two std::exp; errors of one update on the tuples: of all steps, "
     "and of those without a new maximum; last column: median over the scanned rows"
@@ -72,7 +74,7 @@ def _candidates(
     labels: dict[str, tuple[str, str | None]] = {}
     updates: dict[str, Update] = {}
     scans: dict[str, Scan] = {}
-    for name in (BASE, *OTHERS):
+    for name in () if baselines.missing() else baselines.NAMES:
         labels[name] = (name, None)
         updates[name] = partial(baselines.update, name)
         scans[name] = partial(_baseline_scan, name)
@@ -97,28 +99,31 @@ def _measure(options: Options, dtype: str, shape: Shape) -> Table:
     )
     walks = timing.interleave(scans, rows, options.rounds)
     published = _published() if dtype == "float64" else {}  # the article's are doubles
+    missing = baselines.missing()
     table = Table(
         f"{dtype}: updates of {LENGTH} tuples, serial scan of {shape[0]}x{shape[1]}",
-        COLUMNS,
-        note=NOTE,
+        [column for column in COLUMNS if not missing or column not in SPEEDUPS],
+        note=NOTE + (f"; no baselines: {missing}" if missing else ""),
     )
     for name, (variant, isa) in labels.items():
         each, walk = steps[name].per(LENGTH * PASSES), walks[name].per(shape[0] * shape[1])
         printed = published.get(variant.removesuffix("_raw"))
         off = np.abs(np.asarray(scans[name](rows[0])[1], np.float64) / exact - 1)
-        table.add(
+        cells: list[Cell] = [
             variant,
             isa,
             each.minimum,
             each.median,
-            steps[BASE].minimum / steps[name].minimum,
+            None if missing else steps[BASE].minimum / steps[name].minimum,
             printed,
             published[BASE] / printed if printed else None,
             walk.minimum,
-            walks[BASE].minimum / walks[name].minimum,
+            None if missing else walks[BASE].minimum / walks[name].minimum,
             *_step_errors(updates[name], streams, out),
             float(np.median(off)),
-        )
+        ]
+        by_column = dict(zip(COLUMNS, cells, strict=True))
+        table.add(*(by_column[column] for column in table.columns))
     return table
 
 

@@ -13,7 +13,6 @@ from lib.report import Table
 
 #: Study entry points of the compiled library; private, hence without types.
 core: Any = importlib.import_module("fastsoftmax._core")
-baselines: Any = importlib.import_module("fastsoftmax._baselines")
 
 
 @dataclass(frozen=True)
