@@ -53,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
             help=f"{text} (may be repeated)",
         )
     made.add_argument(
-        "--quick", action="store_true", help="fewer shapes and samples: a minute at most"
+        "--quick", action="store_true", help="fewer shapes and samples, a minute, 40 lines"
+    )
+    made.add_argument(
+        "--full", action="store_true", help="print every table, after a quick run, too"
     )
     made.add_argument(
         "--runs",

@@ -8,8 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cases import CASES, GROUPS, members
-from lib import baselines, machine, report, timing
-from lib.case import Options, Progress, runnable
+from lib import baselines, machine, report, summary, timing
+from lib.case import Options, Progress, on_stderr, runnable
+from lib.ticker import Ticker
+from peers import registry
 
 
 def _names() -> dict[str, list[str]]:
@@ -111,7 +113,11 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
         asked.threads,
         asked.aligned,
     )
-    tables = _run(cases, options)
+    brief = asked.quick and not asked.full
+    tables = _run(cases, options, brief)
+    reason = baselines.missed()
+    described["absent"] = registry.MISSED | ({summary.LOOP: reason} if reason else {})
+    described["idle"] = [name for name in cases if name not in tables]
     if not tables:
         print(
             "bench/run.py: there is nothing to run: no such variant on that ISA (see --list), or "
@@ -119,7 +125,11 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    if reason := baselines.missed():
+    if brief:
+        room = summary.MOST_LINES - len(heading.splitlines())
+        shown = summary.lines(described, CASES, tables, most=room, left_out=registry.LEFT_OUT)
+        print("\n".join(shown))
+    elif reason:
         print(f"bench/run.py: no std::exp baselines: {reason}", file=sys.stderr)
     command = shlex.join(["python", "bench/run.py", *_without_files(words)])
     _write(asked.json, asked.markdown, described, heading, command, tables)
@@ -139,19 +149,23 @@ def _without_files(words: list[str]) -> list[str]:
     return kept
 
 
-def _run(names: list[str], options: Options) -> dict[str, list[report.Table]]:
-    """Run the cases one after another and print each as it ends."""
+def _run(names: list[str], options: Options, brief: bool) -> dict[str, list[report.Table]]:
+    """Run the cases one after another; print each as it ends, unless all is to be brief."""
     tables: dict[str, list[report.Table]] = {}
+    ticker = Ticker()
     for name in names:
         begun = time.monotonic()
-        found = [table for table in CASES[name].run(options, Progress(name)) if table.rows]
-        if not found:
-            print(f"{name}: has nothing of this choice", file=sys.stderr)
+        progress = Progress(name, ticker.say if brief else on_stderr)
+        if found := [table for table in CASES[name].run(options, progress) if table.rows]:
+            tables[name] = found
+        if brief:
             continue
-        tables[name] = found
         for table in found:
             print("\n" + report.as_text(table), flush=True)
-        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+        took = f"{time.monotonic() - begun:.0f} s" if found else "has nothing of this choice"
+        print(f"{name}: {took}", file=sys.stderr)
+    if brief:
+        ticker.end()
     return tables
 
 

@@ -1,15 +1,16 @@
 """Write stored measurements into the tables of README.md and docs/performance.md.
 
-    python bench/document.py [FILE]     from a stored run of the group peers, or of some of it
-    python bench/document.py --measure  runs the whole group first: ten minutes on a quiet machine
+    python bench/document.py [FILE]     from one stored run, or from all in bench/results
+    python bench/document.py --measure  makes those of the group peers and --quick first: ten
+                                        minutes on a quiet machine
 
 A table stands between `<!-- tables: TITLES -->` and `<!-- end -->`, TITLES being how the titles of
-its tables begin; `everybody` is README's, `misses` the list of all that miss their target, and
-`machine` names what measured. A block of which the file has no table stays as it is.
+its tables begin. Other names are: `quick`, all that a quick run prints; `variants`, the table of a
+run of the case rows; `everybody`, the times of the libraries that come close; `misses`, all that
+miss their target; `machine`, what measured. A block of which a run has no table stays as it is.
 """
 
 import itertools
-import json
 import re
 import subprocess
 import sys
@@ -18,13 +19,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cases import CASES
+from lib import machine as machines
+from lib import summary
 from lib.machine import LIBRARIES
-from lib.report import Table, as_markdown
+from lib.report import Table, as_markdown, read_json
+from peers import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 STORED = ROOT / "bench" / "results" / "peers.json"
+QUICK = ROOT / "bench" / "results" / "quick.json"
+ROWS = ROOT / "bench" / "results" / "rows.json"
+#: What `--measure` runs for each.
+RUNS = {STORED: ["--case", "peers", "--pictures"], QUICK: ["--quick"]}
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "performance.md")
-#: What README shows of everybody's times: the rows with targets, and who is worth a column.
+#: What is shown of everybody's times: the rows with targets, and who is worth a column.
 SHAPES = ("4096x32", "1024x128", "256x1024", "64x4096", "8x32768", "1x1048576", "4096x8192")
 OTHERS = ("XNNPACK", "ONNX Runtime", "torch", "jax", "OpenVINO", "copy")
 BLOCK = re.compile(r"(<!-- tables: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -33,13 +42,24 @@ Tables = list[Table]
 
 
 def load(file: Path) -> tuple[dict[str, Any], Tables]:
-    """Read the machine and the tables of a stored run."""
-    stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    tables = [
-        Table(each["title"], each["columns"], each["rows"], each["note"])
-        for each in stored["tables"]
-    ]
-    return stored["machine"], tables
+    """Read the machine and the tables of a stored run.
+
+    The machine's ``block`` is the name and the body of the one block that the run is for, if it is:
+    the tables of a quick run are too short for the others.
+    """
+    found, command, by_case = read_json(file)
+    if "--quick" in command.split():
+        heading = machines.heading(found)
+        room = summary.MOST_LINES - len(heading.splitlines())
+        shown = summary.lines(found, CASES, by_case, most=room, left_out=registry.LEFT_OUT)
+        body = "\n".join(["```text", f"$ {command}", heading, *shown, "```"])
+        found["block"] = ("quick", body)
+    elif summary.VARIANTS in by_case:
+        table = summary.variants(by_case[summary.VARIANTS][0], found["isas"])
+        source = f"`{command}`; {found['cpu']}, {found['compiler']}, {found['date']}."
+        body = f"{table.title[0].upper()}{table.title[1:]}. From {source}"
+        found["block"] = ("variants", f"{textwrap.fill(body, 100)}\n\n{_plain(table, False)}")
+    return found, [table for tables in by_case.values() for table in tables]
 
 
 def _titled(tables: Tables, title: str) -> Tables:
@@ -53,7 +73,7 @@ def _plain(table: Table, heading: bool) -> str:
 
 
 def everybody(tables: Tables) -> str:
-    """README's table: our kernels and the libraries that come close, a row for a shape."""
+    """Show our kernels and the libraries that come close, a row for a shape."""
     found = _titled(tables, "softmax of everybody")
     if not found:
         return ""
@@ -110,7 +130,9 @@ def written(text: str, found: dict[str, Any], tables: Tables) -> str:
 
     def renew(block: re.Match[str]) -> str:
         name = block[2]
-        if name == "machine":
+        if "block" in found:
+            body = found["block"][1] if name == found["block"][0] else ""
+        elif name == "machine":
             body = machine(found, tables)
         elif name in SPECIAL:
             body = SPECIAL[name](tables)
@@ -125,19 +147,21 @@ def written(text: str, found: dict[str, Any], tables: Tables) -> str:
 def main() -> int:
     """Run what the command line says."""
     words = sys.argv[1:]
-    file = STORED
+    files = [file for file in (*RUNS, ROWS) if file.exists()]
     if words == ["--measure"]:
-        command = [sys.executable, str(ROOT / "bench" / "run.py"), "--case", "peers"]
-        subprocess.run([*command, "--json", str(STORED), "--pictures"], cwd=ROOT, check=True)
+        for file, arguments in RUNS.items():
+            command = [sys.executable, str(ROOT / "bench" / "run.py"), *arguments]
+            subprocess.run([*command, "--json", str(file)], cwd=ROOT, check=True)
     elif len(words) == 1 and not words[0].startswith("-"):
-        file = Path(words[0])
+        files = [Path(words[0])]
     elif words:
         print(f"bench/document.py: --measure, or one file; not {' '.join(words)!r}")
         return 2
-    found, tables = load(file)
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        document.write_text(written(text, found, tables), encoding="utf-8")
+    for file in files:
+        found, tables = load(file)
+        for document in DOCUMENTS:
+            text = document.read_text(encoding="utf-8")
+            document.write_text(written(text, found, tables), encoding="utf-8")
     return 0
 
 

@@ -1,7 +1,8 @@
 """Measure speed and error of every variant on every instruction set of this machine.
 
     python bench/run.py --list                     what there is
-    python bench/run.py --quick                    every case, at most a minute
+    python bench/run.py --quick                    every case: a minute and 40 lines at most
+    python bench/run.py --quick --full             the same with all tables
     python bench/run.py --case rows --variant exact --shape 1024x128
     python bench/run.py --case error --json error.json --markdown error.md
     python bench/run.py --case peers --pictures    also draws into bench/results

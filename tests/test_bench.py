@@ -8,53 +8,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
+import benched
 import fastsoftmax as fs
 import numpy as np
 import pytest
+from benched import BENCH, Load, column, result_of, run
 from rows import cpu_kernels
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the benchmark as a user does."""
-    return subprocess.run(
-        [sys.executable, str(BENCH / "run.py"), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=os.environ | environment,
-    )
-
-
-def result_of(folder: Path, *arguments: str) -> dict[str, Any]:
-    """Run the benchmark and read what it wrote as JSON."""
-    file = folder / "result.json"
-    done = run(*arguments, "--json", str(file))
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
-def column(table: dict[str, Any], name: str) -> list[Any]:
-    """All cells under one heading."""
-    place = table["columns"].index(name)
-    return [row[place] for row in table["rows"]]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Import modules of the benchmark as its own scripts do."""
-    monkeypatch.syspath_prepend(str(BENCH))
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    return load
+bench = benched.bench
 
 
 def test_list_names_all_there_is() -> None:
@@ -67,7 +29,7 @@ def test_list_names_all_there_is() -> None:
     assert {k.variant for k in studied} | {k.isa for k in studied} <= words
 
 
-def test_every_case_is_in_the_one_registry(bench: Any) -> None:
+def test_every_case_is_in_the_one_registry(bench: Load) -> None:
     """Each module of the folder has a case, none is forgotten, and no name stands for two."""
     cases = bench("cases")
     folder = BENCH / "cases"
@@ -84,7 +46,7 @@ def test_every_case_is_in_the_one_registry(bench: Any) -> None:
     assert grouped.isdisjoint(cases.CASES)
 
 
-def test_a_group_stands_for_its_members(bench: Any) -> None:
+def test_a_group_stands_for_its_members(bench: Load) -> None:
     """Cases come once each, as asked for; a pattern also means a member's own name."""
     cases, cases_of = bench("cases"), bench("command_line").cases_of
     assert cases_of([], []) == list(cases.CASES)
@@ -301,7 +263,7 @@ def test_int8_errors_on_real_logits(tmp_path: Path) -> None:
     assert [row["method"] for row in finest] == ["exact, int8 logits"]
 
 
-def test_order_kept_and_bfloat16_by_hand(bench: Any) -> None:
+def test_order_kept_and_bfloat16_by_hand(bench: Load) -> None:
     """Pairs of equal weights, and ties to even."""
     case = bench("cases.int8_error")
     assert case.equal_pairs(np.array([[3, 1, 3, 3], [1, 2, 3, 4]])).tolist() == [3, 0]
@@ -313,7 +275,7 @@ def test_order_kept_and_bfloat16_by_hand(bench: Any) -> None:
     assert case.bfloat16(values).tolist() == wanted
 
 
-def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
+def test_metrics_on_cases_computed_by_hand(bench: Load) -> None:
     """Divergence, variation, entropy and distance on two or three weights."""
     metrics = bench("lib.metrics")
     exact, weights = [0.5, 0.5], [0.75, 0.25]
@@ -334,7 +296,7 @@ def test_metrics_on_cases_computed_by_hand(bench: Any) -> None:
     assert compared.total_variation == pytest.approx(0.05)
 
 
-def test_cancelling_and_split_on_rows_computed_by_hand(bench: Any) -> None:
+def test_cancelling_and_split_on_rows_computed_by_hand(bench: Load) -> None:
     """One new maximum among three logits."""
     error_split, data_sets, exact_rows = (
         bench(f"lib.{name}") for name in ("error_split", "data_sets", "exact_rows")
@@ -356,7 +318,7 @@ def test_cancelling_and_split_on_rows_computed_by_hand(bench: Any) -> None:
     assert found.ratio[0] == pytest.approx(1 / 3)
 
 
-def test_stream_follows_the_exact_update(bench: Any) -> None:
+def test_stream_follows_the_exact_update(bench: Load) -> None:
     """Each target is the state of the next tuple."""
     stream = bench("lib.data_sets").stream(500, "float64")
     assert stream.m[0] == 0
@@ -367,7 +329,7 @@ def test_stream_follows_the_exact_update(bench: Any) -> None:
     assert stream.target[-1] == pytest.approx(whole, rel=1e-12)
 
 
-def test_real_logits_are_4608_rows_of_128(bench: Any) -> None:
+def test_real_logits_are_4608_rows_of_128(bench: Load) -> None:
     """The stored logits have the shape that the reports name."""
     logits = bench("lib.data_sets").real_logits()
     assert logits.shape == (4608, 128)
@@ -375,7 +337,7 @@ def test_real_logits_are_4608_rows_of_128(bench: Any) -> None:
     assert np.isfinite(logits).all()
 
 
-def test_interleave_times_every_candidate_on_all_inputs(bench: Any) -> None:
+def test_interleave_times_every_candidate_on_all_inputs(bench: Load) -> None:
     """Fresh inputs come in turn."""
     met: dict[str, set[int]] = {"a": set(), "b": set()}
     calls = {name: seen.add for name, seen in met.items()}
@@ -384,7 +346,7 @@ def test_interleave_times_every_candidate_on_all_inputs(bench: Any) -> None:
     assert all(0 < t.minimum <= t.median for t in times.values())
 
 
-def test_tables_in_every_form(bench: Any, tmp_path: Path) -> None:
+def test_tables_in_every_form(bench: Load, tmp_path: Path) -> None:
     """Text, Markdown and JSON, with cells that are not numbers."""
     report = bench("lib.report")
     table = report.Table("two", ["name", "figure"], note="a note")
@@ -400,7 +362,7 @@ def test_tables_in_every_form(bench: Any, tmp_path: Path) -> None:
         table.add("one cell too few")
 
 
-def test_baselines_check_their_arguments(bench: Any) -> None:
+def test_baselines_check_their_arguments(bench: Load) -> None:
     """Shapes, dtypes and names are refused before anything runs."""
     baselines = bench("lib.baselines")
     assert baselines.NAMES == ("two_exp", "one_exp")
@@ -422,7 +384,7 @@ def test_baselines_check_their_arguments(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_baselines_compute_what_they_say(bench: Any, dtype: str) -> None:
+def test_baselines_compute_what_they_say(bench: Load, dtype: str) -> None:
     """Both forms of a step, the state of a row, and a softmax, against NumPy."""
     baselines = bench("lib.baselines")
     if reason := baselines.missing():
@@ -446,12 +408,13 @@ def test_baselines_compute_what_they_say(bench: Any, dtype: str) -> None:
 def test_without_a_compiler_the_baselines_are_left_out(tmp_path: Path) -> None:
     """One line says so; every other column is there."""
     file = tmp_path / "result.json"
-    done = run(
-        *("--quick", "--case", "update", "--case", "rows", "--variant", "exact"),
-        *("--shape", "4x64", "--json", str(file)),
-        CXX="no-such-compiler",
-        XDG_CACHE_HOME=str(tmp_path),
-    )
+    environment = {"CXX": "no-such-compiler", "XDG_CACHE_HOME": str(tmp_path)}
+    arguments = ["--quick", "--case", "update", "--case", "rows", "--variant", "exact"]
+    arguments += ["--shape", "4x64"]
+    brief = run(*arguments, environment=environment)
+    assert "not here: std::exp loop (no C++ compiler ($CXX is" in brief.stdout
+    assert "x" not in brief.stdout.splitlines()[3].split()
+    done = run(*arguments, "--full", "--json", str(file), environment=environment)
     assert done.returncode == 0, done.stderr
     said = [line for line in done.stderr.splitlines() if "no-such-compiler" in line]
     assert said == [
@@ -465,7 +428,7 @@ def test_without_a_compiler_the_baselines_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_source_is_compiled_once_and_by_nobody_twice_at_once(
-    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cache has one library, whoever raced for it; another flag makes another one."""
     compiled, baselines = bench("lib.compiled"), bench("lib.baselines")

@@ -1,27 +1,16 @@
 """The parts of the case for CUDA devices that need none."""
 
-import importlib
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
+import benched
 import fastsoftmax as fs
 import numpy as np
 import pytest
+from benched import Load
 from rows import cpu_kernels
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Import modules of the benchmark as its own scripts do."""
-    monkeypatch.syspath_prepend(str(BENCH))
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    return load
+bench = benched.bench
 
 
 def called(calls: dict[str, Any]) -> dict[str, tuple[float, float]]:
@@ -31,7 +20,7 @@ def called(calls: dict[str, Any]) -> dict[str, tuple[float, float]]:
     return dict.fromkeys(calls, (16.0, 32.0))
 
 
-def test_scan_sweep_counts_updates(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scan_sweep_counts_updates(bench: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU here: every variant on every number of sequences, along the first axis."""
     sweep = bench("cases.cuda.scan")
     monkeypatch.setattr(sweep, "ELEMENTS", 1 << 12)
@@ -50,7 +39,7 @@ def test_scan_sweep_counts_updates(bench: Any, monkeypatch: pytest.MonkeyPatch) 
     assert table.rows[-1][1:] == [128, 64, 512.0, 256.0]
 
 
-def test_int8_rows_beside_the_chain_of_floats(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_rows_beside_the_chain_of_floats(bench: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mode and table of int8 once for each dtype it gives; bandwidths from bytes."""
     module = bench("cases.cuda.int8")
     x = np.random.default_rng(0).integers(-128, 128, (8, 128), dtype=np.int8)
@@ -70,7 +59,7 @@ def test_int8_rows_beside_the_chain_of_floats(bench: Any, monkeypatch: pytest.Mo
     assert wide[6] == 1.0
 
 
-def test_heinsen_beside_ordinary_attention(bench: Any) -> None:
+def test_heinsen_beside_ordinary_attention(bench: Load) -> None:
     """Prefill and step of both; a time for each token and head."""
     module = bench("cases.cuda.heinsen")
     shapes: list[tuple[int, ...]] = []

@@ -1,12 +1,14 @@
 """The tables of the documents come from a stored run, and only those that it has are replaced."""
 
-import importlib
 from pathlib import Path
 from types import ModuleType
 
+import benched
 import pytest
+from benched import Load
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
+bench = benched.bench
+
 TEXT = """before
 <!-- tables: other axes, -->
 old
@@ -21,10 +23,9 @@ kept
 
 
 @pytest.fixture
-def document(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def document(bench: Load) -> ModuleType:
     """Import the script as it is run."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    return importlib.import_module("document")
+    return bench("document")
 
 
 def test_blocks_are_replaced_by_their_tables(document: ModuleType) -> None:
@@ -56,3 +57,28 @@ def test_the_documents_have_a_block_for_every_case(document: ModuleType) -> None
     assert document.SPECIAL.keys() <= names
     for table in tables:
         assert "of everybody" in table.title or any(map(table.title.startswith, names)), table.title
+
+
+def test_a_quick_run_and_one_of_the_rows_have_blocks_of_their_own(
+    document: ModuleType, bench: Load, tmp_path: Path
+) -> None:
+    """The first as it was printed, with its command; neither touches the others' tables."""
+    text = "<!-- tables: quick -->\n<!-- end -->\n<!-- tables: variants -->\nold\n<!-- end -->\n"
+    text += TEXT
+    found, tables = document.load(document.ROWS)
+    every = document.written(text, found, tables)
+    assert "| exact |" in every
+    assert "real logits 4608x128" in every
+    assert f"`{document.read_json(document.ROWS)[1]}`" in " ".join(every.split())
+    assert every.startswith("<!-- tables: quick -->\n<!-- end -->")
+    assert every.endswith(TEXT)
+    file = tmp_path / "quick.json"
+    machine = {**found, "absent": {}, "idle": ["cuda/rows"]}
+    rows = bench("lib.report").read_json(document.ROWS)[2]["rows"][:1]
+    bench("lib.report").write_json(file, machine, "python bench/run.py --quick", {"rows": rows})
+    brief = document.written(text, *document.load(file))
+    assert "```text\n$ python bench/run.py --quick\n" in brief
+    assert "nothing to run in: cuda" in brief
+    assert brief.count("\n") - text.count("\n") <= 40 + 3 + 2
+    assert "<!-- tables: variants -->\nold\n" in brief
+    assert brief.endswith(TEXT)

@@ -1,18 +1,15 @@
 """Other libraries in the benchmark: each one here is right, and none of them is needed."""
 
-import importlib
 import json
-from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import benched
 import fastsoftmax as fs
 import fresh
 import numpy as np
 import pytest
+from benched import BENCH, Load
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
 NAMES = (
     "std::exp loop",
     "numpy",
@@ -26,14 +23,7 @@ NAMES = (
 )
 INT8_NAMES = ("LiteRT", "ONNX Runtime", "OpenVINO", "torch.compile")
 
-Load = Callable[[str], ModuleType]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Import modules of the benchmark as its own scripts do."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    return importlib.import_module
+bench = benched.bench
 
 
 def test_every_peer_has_a_test(bench: Load) -> None:

@@ -11,7 +11,7 @@ from fastsoftmax import heinsen
 from lib import timing
 from lib.case import Case, Options, Progress, chosen, core
 from lib.data_sets import Float32, Shape
-from lib.report import Table
+from lib.report import Table, show, times
 from lib.targets import Targets, load, verdict
 from peers import heinsen as others
 
@@ -75,10 +75,10 @@ def per_token(kernels: list[fs.Kernel], options: Options, goals: Targets) -> Tab
             how |= {"v": v} if kernel.op == "heinsen" else {"log_v": np.log(v)}
             calls[PREFILL, kernel] = _ignoring(functools.partial(heinsen.attention, q, k, **how))
         named = {f"{what} {kernel.id}": call for (what, kernel), call in calls.items()}
-        times = timing.interleave(named, [None], options.rounds, SECONDS)
+        taken = timing.interleave(named, [None], options.rounds, SECONDS)
         best = best_of(kernels).isa
         for what, kernel in calls:
-            each = times[f"{what} {kernel.id}"].per(n * HEADS if what == PREFILL else n)
+            each = taken[f"{what} {kernel.id}"].per(n * HEADS if what == PREFILL else n)
             wanted = kernel.isa == best and kernel.op == "heinsen" and options.threads == 1
             target = goals.heinsen_ns.get(what, {}).get(d) if wanted else None
             mark = verdict(each.minimum, target)
@@ -94,10 +94,10 @@ def beside(title: str, calls: dict[str, Call], goals: dict[str, float], options:
         note="x ours: its time over ours, on minima; target: at least; difference: from ours",
     )
     results = {name: np.asarray(call(None)) for name, call in calls.items()}
-    times = timing.interleave(calls, [None], options.rounds, SECONDS)
+    taken = timing.interleave(calls, [None], options.rounds, SECONDS)
     ours = next(iter(calls))
-    for name, each in times.items():
-        ratio = each.minimum / times[ours].minimum
+    for name, each in taken.items():
+        ratio = each.minimum / taken[ours].minimum
         target = goals.get(name) if not options.quick and options.threads == 1 else None
         off = np.max(np.abs(results[name] / results[ours] - 1))
         mark = verdict(target, ratio) if target else None  # the ratio is to be above
@@ -167,8 +167,8 @@ def growth(options: Options, progress: Progress) -> Table:
         if absent is None:
             one = others.torch_attention(q[:, -1:].copy(), k, v, causal=False)
             calls["torch one"] = _ignoring(one)
-        times = timing.interleave(calls, [None], min(options.rounds, 15), SECONDS)
-        ns = {name: each.minimum for name, each in times.items()}
+        taken = timing.interleave(calls, [None], min(options.rounds, 15), SECONDS)
+        ns = {name: each.minimum for name, each in taken.items()}
         kept = state._data.nbytes / 1024
         table.add(n, "heinsen", ns["whole"] / n, ns["one"], kept, _peak(run))
         if absent is None:
@@ -201,9 +201,25 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return tables
 
 
+def headline(tables: list[Table]) -> str | None:
+    """Say what a prefill and a step cost beside NumPy."""
+    prefills = [each for each in tables[0].records() if each["what"] == PREFILL]
+    best = min(prefills, key=lambda each: each["ns"])
+    said = [f"Heinsen attention, d = {best['d']}: prefill {show(best['ns'])} ns per token and head"]
+    for table in tables[1:]:
+        others = {each["who"]: each["x ours"] for each in table.records() if "x ours" in each}
+        if NUMPY in others:
+            said[0] += f" ({times(others[NUMPY])} NumPy)"
+        elif NUMPY_STEP in others:
+            us = show(table.records()[0]["us"])
+            said.append(f"a step of {HEADS} heads {us} us ({times(others[NUMPY_STEP])} NumPy)")
+    return ", ".join(said)
+
+
 CASE = Case(
     "heinsen",
     "attention with a state of constant size: ns per token beside other forms, and as n grows",
     ("heinsen", "heinsen_log"),
     run,
+    headline,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from fastsoftmax import heinsen
 from lib.case import Case, Options, Progress, chosen, core
 from lib.data_sets import Float32
-from lib.report import Cell, Table
+from lib.report import Cell, Table, show
 
 WIDTH = 32
 QUERIES = 200
@@ -101,4 +101,15 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return [table]
 
 
-CASE = Case("heinsen_error", "error of attention with a state as tokens grow", ("heinsen",), run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what the error is after the most tokens."""
+    last = tables[0].records()[-1]
+    return (
+        f"Heinsen attention after {last['tokens']} tokens ({last['v']} v): error "
+        f"{show(last['chunks'])}, with compensated sums {show(last['compensated chunks'])}"
+    )
+
+
+CASE = Case(
+    "heinsen_error", "error of attention with a state as tokens grow", ("heinsen",), run, headline
+)

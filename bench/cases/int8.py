@@ -12,7 +12,7 @@ from fastsoftmax.hccs._params import PROFILES
 from lib import timing
 from lib.case import Case, Options, Progress, chosen
 from lib.data_sets import Shape
-from lib.report import Table
+from lib.report import Table, show, times
 
 LENGTHS = (32, 64, 77, 128, 200, 1024)
 ELEMENTS = 1 << 18  # in and out in L2; a call costs about 1 us beside
@@ -91,11 +91,11 @@ def measure(shape: Shape, kernels: list[fs.Kernel], rounds: int) -> Table:
             name = f"{kernel.id} {dtype} {entries}"
             calls[name] = call
             labels[name] = (kernel.id, dtype, entries)
-    times = timing.interleave(calls, [None], rounds)
+    taken = timing.interleave(calls, [None], rounds)
     table = Table(f"int8 {shape[0]}x{shape[1]}", COLUMNS, note=NOTE)
     for name, label in labels.items():
-        each = times[name].per(x.size)
-        ratio = times[exact].minimum / times[name].minimum
+        each = taken[name].per(x.size)
+        ratio = taken[exact].minimum / taken[name].minimum
         table.add(*label, each.minimum, each.median, ratio)
     return table
 
@@ -115,4 +115,17 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return tables
 
 
-CASE = Case("int8", "softmax of int8 rows: speed of every kernel", ("hccs", "int8"), run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what the fastest kernel of each kind costs, beside float32."""
+    table = tables[0]
+    said = []
+    for op in CASE.operations:
+        kernels = [each for each in table.records() if each["kernel"].startswith(f"{op}/")]
+        if kernels:
+            best = min(kernels, key=lambda each: each["ns/element"])
+            ratio = times(best["x float32 exact"])
+            said.append(f"{show(best['ns/element'])} ns by {best['kernel']} ({ratio} float32)")
+    return f"softmax of {table.title}, per element: {', '.join(said)}"
+
+
+CASE = Case("int8", "softmax of int8 rows: speed of every kernel", ("hccs", "int8"), run, headline)

@@ -3,7 +3,7 @@
 from lib import timing
 from lib.case import Case, Options, Progress, chosen, once_each
 from lib.data_sets import Shape
-from lib.report import Table
+from lib.report import Table, show, times
 from peers import int8
 
 from cases.int8 import calls_of
@@ -37,10 +37,23 @@ def run(options: Options, progress: Progress) -> list[Table]:
             by_count = {count: calls_of(kernel, x, count) for count in counts}
             for dtype in by_count[1]:
                 calls = {str(count): by_count[count][dtype] for count in counts}
-                times = timing.interleave(calls, [None], options.rounds)
-                rates = [x.size / times[str(count)].minimum for count in counts]
+                taken = timing.interleave(calls, [None], options.rounds)
+                rates = [x.size / taken[str(count)].minimum for count in counts]
                 table.add(f"{shape[0]}x{shape[1]}", kernel.id, dtype, *rates)
     return [table]
 
 
-CASE = Case("int8_threads", "throughput of int8 softmax against threads", ("hccs", "int8"), run)
+def headline(tables: list[Table]) -> str | None:
+    """Say how many elements a second all threads take."""
+    first, last = tables[0].columns[3], tables[0].columns[-1]
+    best = max(tables[0].records(), key=lambda each: each[last])
+    gained = "" if first == last else f", {times(best[last] / best[first])} one"
+    return (
+        f"softmax of int8 {best['rows']}, {last}: {show(best[last])}e9 elements a second by "
+        f"{best['kernel']}{gained}"
+    )
+
+
+CASE = Case(
+    "int8_threads", "throughput of int8 softmax against threads", ("hccs", "int8"), run, headline
+)

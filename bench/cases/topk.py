@@ -3,7 +3,7 @@
 from lib.case import Case, Options, Progress, chosen
 from lib.data_sets import Shape
 from lib.report import Table
-from peers.topk_race import SHAPES, measure
+from peers.topk_race import SHAPES, headline, measure
 
 QUICK_SHAPES: tuple[Shape, ...] = ((4, 32768),)
 
@@ -22,4 +22,6 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return tables
 
 
-CASE = Case("topk", "softmax and its k largest: one pass beside two steps", ("topk",), run)
+CASE = Case(
+    "topk", "softmax and its k largest: one pass beside two steps", ("topk",), run, headline
+)

@@ -13,9 +13,9 @@ from typing import Any
 import fastsoftmax as fs
 import numpy as np
 from lib import baselines, timing
-from lib.case import Case, Options, Progress, chosen, core
+from lib.case import DEFAULT, Case, Options, Progress, chosen, core
 from lib.data_sets import DATA, Shape, Tuples, normal, stream
-from lib.report import Cell, Table
+from lib.report import Cell, Table, show, times
 
 LENGTH = 10_000
 STREAMS = 4
@@ -142,9 +142,24 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return tables
 
 
+def headline(tables: list[Table]) -> str | None:
+    """Say what an update costs, by exp and without."""
+    table = tables[-1]
+    kernels = [each for each in table.records() if each["ISA"]]
+    exact = [each for each in kernels if each["variant"] == DEFAULT] or kernels
+    best, fastest = (min(some, key=lambda each: each["ns/update"]) for some in (exact, kernels))
+    beside = f", {times(best[SPEEDUPS[0]])} two std::exp" if SPEEDUPS[0] in best else ""
+    return (
+        f"one online update, {table.title.partition(':')[0]}: {show(best['ns/update'])} ns by "
+        f"{best['variant']}{beside}; the fastest: {show(fastest['ns/update'])} ns by "
+        f"{fastest['variant']}"
+    )
+
+
 CASE = Case(
     "update",
     "one online update, the article's experiment: ns beside std::exp",
     ("update", "scan"),
     run,
+    headline,
 )

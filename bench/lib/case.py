@@ -1,6 +1,7 @@
 """What cases share: options, registration, and the choice of kernels from the library's table."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from lib.report import Table
 
 #: Study entry points of the compiled library; private, hence without types.
 core: Any = importlib.import_module("fastsoftmax._core")
+
+#: What `online` runs when no variant is named.
+DEFAULT = inspect.signature(fs.online).parameters["variant"].default
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,28 @@ class Options:
 class Case:
     """One experiment: `run` returns its tables, none if the choice leaves nothing to run.
 
-    A name with a slash is that of a member of a group.
+    `headline` says in a line what the tables of a run come to, None if they lack what it needs. A
+    name with a slash is that of a member of a group.
     """
 
     name: str
     summary: str
     operations: tuple[str, ...]
     run: Callable[[Options, "Progress"], list[Table]]
+    headline: Callable[[list[Table]], str | None]
+
+
+def on_stderr(text: str) -> None:
+    """Print a line of progress."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass
 class Progress:
-    """One line on standard error for each part of a long run."""
+    """Says which part of a long run begins, by default in a line on standard error."""
 
     case: str
+    say: Callable[[str], None] = on_stderr
     parts: int = 0
     done: int = field(default=0, init=False)
 
@@ -61,7 +73,7 @@ class Progress:
     def next(self, what: str) -> None:
         """Say which part begins."""
         self.done += 1
-        print(f"{self.case} {self.done}/{self.parts}: {what}", file=sys.stderr, flush=True)
+        self.say(f"{self.case} {self.done}/{self.parts}: {what}")
 
 
 def runnable(operations: Iterable[str]) -> list[fs.Kernel]:

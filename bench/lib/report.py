@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 Cell = str | int | float | None
 
@@ -28,6 +29,10 @@ class Table:
         place = self.columns.index(name)
         return [row[place] for row in self.rows]
 
+    def records(self) -> list[dict[str, Any]]:
+        """All rows by the names of the columns."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 def show(cell: Cell) -> str:
     """Write a cell for a person: three digits of a float, a dash for nothing."""
@@ -36,6 +41,11 @@ def show(cell: Cell) -> str:
     if isinstance(cell, float):
         return "nan" if math.isnan(cell) else f"{cell:#.3g}".rstrip(".")
     return str(cell)
+
+
+def times(ratio: float) -> str:
+    """Write how many times as fast something is, in two digits."""
+    return f"{ratio:.0f}x" if ratio >= 9.95 else f"{ratio:.1f}x"
 
 
 def as_text(table: Table) -> str:
@@ -69,6 +79,16 @@ def _plain(cell: Cell) -> Cell:
     if isinstance(cell, float):
         return float(f"{cell:.4g}") if math.isfinite(cell) else str(cell)
     return cell
+
+
+def read_json(path: Path) -> tuple[dict[str, Any], str, dict[str, list[Table]]]:
+    """Read what `write_json` wrote: machine, command, and the tables of each case."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    tables: dict[str, list[Table]] = {}
+    for each in stored["tables"]:
+        table = Table(each["title"], each["columns"], each["rows"], each["note"])
+        tables.setdefault(each["case"], []).append(table)
+    return stored["machine"], stored["command"], tables
 
 
 def write_json(

@@ -1,21 +1,18 @@
 """What the cases of the group peers stand on: options, targets, kernels of ours, a short race."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import fastsoftmax as fs
 from lib import targets, timing
-from lib.case import Case, Options, Progress, chosen, once_each
+from lib.case import DEFAULT, Case, Options, Progress, chosen, once_each
 from lib.report import Table
 
 from peers import race, registry
 
 #: The ISA that most machines have, measured beside the best one.
 COMMON = "avx2"  # by name: the targets of the peers are set for it
-#: What `online` runs when no variant is named.
-DEFAULT = inspect.signature(fs.online).parameters["variant"].default
 
 
 @dataclass(frozen=True)
@@ -71,18 +68,19 @@ def member(
     summary: str,
     operations: tuple[str, ...],
     run: Callable[[Ground, Progress], list[Table]],
+    headline: Callable[[list[Table]], str | None],
 ) -> Case:
     """Make a case of the group."""
 
     def on_ground(options: Options, progress: Progress) -> list[Table]:
         return run(Ground(options, targets.load()), progress)
 
-    return Case(f"peers/{name}", summary, operations, on_ground)
+    return Case(f"peers/{name}", summary, operations, on_ground, headline)
 
 
 def short(name: str) -> str:
     """Leave our own name out of a label."""
-    return name.removeprefix("fastsoftmax ")
+    return name.removeprefix(f"{race.OURS} ")
 
 
 def _call(call: Callable[[], object], _: None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from lib.data_sets import Shape
 from numpy.typing import NDArray
 
+from peers import registry
 from peers.models import (
     ONNX_OPSET,
     onnx_model,
@@ -148,11 +149,12 @@ def survey(
     for peer in PEERS:
         if names is not None and peer.name not in names:
             continue
-        reason = "left out of a quick run" if quick and peer.slow else _trouble(peer, threads)
+        reason = registry.LEFT_OUT if quick and peer.slow else _trouble(peer, threads)
         if reason:
             absent[peer.name] = reason
         else:
             present.append(peer)
+    registry.MISSED.update(absent)
     return tuple(present), absent
 
 

@@ -22,6 +22,7 @@ CHECKED = 1 << 21
 #: What one contest may last, at most; a round over everybody takes a second on the largest shape.
 SECONDS, QUICK_SECONDS = 8.0, 0.5
 COPY = "copy"
+OURS = "fastsoftmax"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _parts(x: Float32) -> int:
 
 def label(kernel: fs.Kernel) -> str:
     """Name one of ours."""
-    return f"fastsoftmax {kernel.variant}/{kernel.isa}"
+    return f"{OURS} {kernel.variant}/{kernel.isa}"
 
 
 def keep(run: Callable[[], object], out: Float32) -> Bound:

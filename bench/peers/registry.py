@@ -49,6 +49,12 @@ PEERS = (
 USUAL = ("std::exp loop", "numpy", "scipy")
 
 
+#: Why each library that was looked for in vain is absent, those for int8 rows included.
+MISSED: dict[str, str] = {}
+#: The reason of those that take too long to prepare.
+LEFT_OUT = "left out of a quick run"
+
+
 @dataclass(frozen=True)
 class Survey:
     """The peers that run here, and why each other one doesn't."""
@@ -69,11 +75,12 @@ def survey(threads: int = 1, names: tuple[str, ...] | None = None, quick: bool =
         if names is not None and peer.name not in names:
             continue
         left_out = quick and peer.slow
-        reason = "left out of a quick run" if left_out else _trouble(peer, threads)
+        reason = LEFT_OUT if left_out else _trouble(peer, threads)
         if reason:
             absent[peer.name] = reason
         else:
             present.append(peer)
+    MISSED.update(absent)
     return Survey(tuple(present), absent)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lib import timing
 from lib.case import Options
 from lib.data_sets import Float32, Shape, normal
-from lib.report import Cell, Table
+from lib.report import Cell, Table, show, times
 from lib.targets import verdict
 
 from peers.arrays import numpy_softmax
@@ -90,13 +90,30 @@ def measure(shape: Shape, kernels: list[fs.Kernel], options: Options) -> Table:
     best = min(kernels, key=lambda kernel: rank.index(kernel.isa)).id
     for k in (count for count in COUNTS if count <= shape[1]):
         calls = calls_on(x, k, kernels, options.threads)
-        times = timing.interleave(calls, [None], options.rounds, SECONDS)
+        taken = timing.interleave(calls, [None], options.rounds, SECONDS)
         wanted = fs.reference.topk(x, k)
         for name, call in calls.items():
-            each = times[name].per(x.size)
-            ratio = times[TORCH].minimum / times[name].minimum if TORCH in times else None
+            each = taken[name].per(x.size)
+            ratio = taken[TORCH].minimum / taken[name].minimum if TORCH in taken else None
             target = TARGET if name == best and wants_target else None
             mark = verdict(target, ratio) if target and ratio else None  # the ratio is to be above
             row: list[Cell] = [k, name, each.minimum, each.median, ratio, target, mark]
             table.add(*row, relative_error(call(None), wanted))
     return table
+
+
+def ours_first(table: Table) -> list[dict[str, Any]]:
+    """Give the rows of the first k: the best of our kernels, then the peers."""
+    first = [each for each in table.records() if each["k"] == table.rows[0][0]]
+    ours = [each for each in first if each["who"].startswith("topk/")]
+    best = min(ours, key=lambda each: each["ns/element"])
+    return [best, *(each for each in first if each not in ours)]
+
+
+def headline(tables: list[Table]) -> str | None:
+    """Say what the best kernel costs beside the others."""
+    best, *others = ours_first(tables[0])
+    ns = best["ns/element"]
+    said = f"softmax and its {best['k']} largest, {tables[0].title.split()[1]}"
+    beside = [f"{times(each['ns/element'] / ns)} {each['who']}" for each in others]
+    return "; ".join([f"{said}: {show(ns)} ns per element", *beside])

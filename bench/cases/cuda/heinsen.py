@@ -7,7 +7,7 @@ from typing import Any
 from fastsoftmax import heinsen
 from lib.case import Case, Options, Progress
 from lib.device import Call, Timed, find
-from lib.report import Table
+from lib.report import Table, show
 
 HEADS = 64
 #: Tokens, and the width of keys and values.
@@ -57,4 +57,12 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return [measure(device.torch, device.random, device.timed, shapes)]
 
 
-CASE = Case("cuda/heinsen", "Heinsen attention beside scaled_dot_product_attention", (), run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what a prefill costs."""
+    first = tables[0].records()[0]
+    return f"Heinsen prefill, d = {first['d']}: {show(first['ns/token and head'])} ns per token"
+
+
+CASE = Case(
+    "cuda/heinsen", "Heinsen attention beside scaled_dot_product_attention", (), run, headline
+)

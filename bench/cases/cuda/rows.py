@@ -6,7 +6,7 @@ import fastsoftmax as fs
 from lib.case import Case, Options, Progress
 from lib.data_sets import Shape
 from lib.device import Call, Device, find
-from lib.report import Cell, Table
+from lib.report import Cell, Table, show, times
 
 SHAPES: tuple[Shape, ...] = ((65536, 1024), (16384, 4096), (2048, 32768), (64, 1048576))
 QUICK_SHAPES: tuple[Shape, ...] = ((16384, 1024), (512, 32768))
@@ -104,4 +104,16 @@ def run(options: Options, progress: Progress) -> list[Table]:
     return tables
 
 
-CASE = Case("cuda/rows", "softmax and its kin of float rows", (), run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what share of a copy's bandwidth exact softmax has."""
+    found = {(each["who"], each["dtype"]): each for each in tables[0].records()}
+    each = next((each for (who, _), each in found.items() if who.startswith("online/exact/")), None)
+    if each is None:
+        return None
+    return (
+        f"{tables[0].title}, exact softmax of {each['dtype']}: {show(each['GB/s'])} GB/s, "
+        f"{show(each['of copy'])} of a copy, {times(each['peer/this'])} torch"
+    )
+
+
+CASE = Case("cuda/rows", "softmax and its kin of float rows", (), run, headline)

@@ -9,7 +9,7 @@ import numpy as np
 from lib import targets
 from lib.case import Progress
 from lib.data_sets import Float32, normal
-from lib.report import Table
+from lib.report import Table, show
 from peers.ground import Ground, member, short
 from peers.prepared_call import library
 from peers.race import SIGMA, label
@@ -78,4 +78,10 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-CASE = member("axes", "axes other than the last", ("online",), _run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what another axis costs."""
+    first = tables[0].records()[0]
+    return f"axis {first['axis']} of {first['array']} {show(first['ns/element'])} ns"
+
+
+CASE = member("axes", "axes other than the last", ("online",), _run, headline)

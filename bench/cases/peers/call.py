@@ -8,7 +8,7 @@ import numpy as np
 from lib import targets
 from lib.case import Progress
 from lib.data_sets import normal
-from lib.report import Table
+from lib.report import Table, show
 from peers.ground import Ground, member
 from peers.race import SIGMA
 
@@ -47,4 +47,10 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-CASE = member("call", "one call on a few numbers", (), _run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what a small call costs."""
+    first = tables[0].records()[0]
+    return f"{tables[0].title} {show(first['ns'] / 1e3)} us"
+
+
+CASE = member("call", "one call on a few numbers", (), _run, headline)

@@ -3,7 +3,7 @@
 import fastsoftmax as fs
 from lib.case import Progress
 from lib.data_sets import Shape
-from lib.report import Table
+from lib.report import Table, show, times
 from peers import race, tables
 from peers.ground import Ground, member
 from peers.race import Contest
@@ -35,4 +35,12 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     ]
 
 
-CASE = member("logsumexp", "log-sum-exp of float32 rows", ("normalizer",), _run)
+def headline(tables: list[Table]) -> str | None:
+    """Say how many times as fast as the fastest peer it is."""
+    first = tables[0].records()[0]
+    ratio = first["ours/peer"]
+    beside = f" ({times(1 / ratio)} {first['fastest peer']})" if ratio else ""
+    return f"logsumexp {show(first['ns/element'])} ns{beside}"
+
+
+CASE = member("logsumexp", "log-sum-exp of float32 rows", ("normalizer",), _run, headline)

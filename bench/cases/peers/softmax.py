@@ -4,7 +4,7 @@ import fastsoftmax as fs
 from lib import targets
 from lib.case import Options, Progress
 from lib.data_sets import Shape
-from lib.report import Table
+from lib.report import Table, show, times
 from peers import race, tables
 from peers.ground import Ground, member, short
 from peers.race import Contest
@@ -91,4 +91,22 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     ]
 
 
-CASE = member("softmax", "float32 rows, and lengths between the classes", ("online",), _run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what the best kernel of ours costs, and how many times as fast as everybody it is."""
+    table = next(table for table in tables if table.title == EACH)
+    first = table.records()[0]
+    rows = first.pop("rows")
+    ours = {name: ns for name, ns in first.items() if name.startswith(race.OURS)}
+    best = min(ours, key=lambda name: ours[name])
+    others = [
+        f"{times(ns / ours[best])} {name}"
+        for name, ns in first.items()
+        if name not in ours and name != race.COPY
+    ]
+    ns = f"{show(ours[best])} ns per element"
+    return ", ".join([f"softmax of {rows} float32 by {short(best)}: {ns}", *others])
+
+
+CASE = member(
+    "softmax", "float32 rows, and lengths between the classes", ("online",), _run, headline
+)

@@ -9,7 +9,7 @@ import numpy as np
 from lib import targets, timing
 from lib.case import Progress
 from lib.data_sets import Float32, Shape, normal
-from lib.report import Table
+from lib.report import Table, times
 from peers.ground import Ground, member, short
 from peers.race import SIGMA, label
 
@@ -78,4 +78,10 @@ def _run(ground: Ground, progress: Progress) -> list[Table]:
     return [table]
 
 
-CASE = member("threads", "two threads against one", ("online",), _run)
+def headline(tables: list[Table]) -> str | None:
+    """Say what a second thread gains at most."""
+    best = max(tables[0].records(), key=lambda each: each["times"])
+    return f"two threads on {best['rows']} {times(best['times'])} one"
+
+
+CASE = member("threads", "two threads against one", ("online",), _run, headline)
