@@ -65,7 +65,8 @@ def names() -> set[str]:
 def other_isas() -> set[str]:
     """ISAs that other machines compile."""
     build = ROOT / "cpp" / "CMakeLists.txt"
-    return set(re.findall(r"^ *fs_add_isa\((\w+)", build.read_text(), re.M)) if build.exists() else set()
+    text = build.read_text() if build.exists() else ""
+    return set(re.findall(r"^ *fs_add_isa\((\w+)", text, re.M))
 
 
 def docstrings(tree: ast.Module) -> set[int]:

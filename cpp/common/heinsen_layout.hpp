@@ -1,5 +1,5 @@
 // How a Heinsen state lies in memory, and the numbers that stand for nothing in it. Python has them
-// from here, too (fastsoftmax._core.heinsen_layout).
+// from here, too (_core.heinsen_layout).
 //
 // A state begins with what weights need: m and z of each key feature, how many tokens are waiting
 // to be added (see kernels/heinsen/token.hpp), and their weights. Then A in panels of 16 columns: panel j /
@@ -53,9 +53,9 @@ constexpr std::size_t heinsen_scratch_size(std::size_t d_k) {
 
 /// The first whole cache line from p on, in no more than heinsen_line elements. States and scratch
 /// space that begin with one have no vector across two of them, which would cost two accesses.
-inline constexpr std::size_t heinsen_line = 16;
+inline constexpr std::size_t heinsen_line = 16, heinsen_line_bytes = 64;
 template <class T> T *heinsen_aligned(T *p) {
-    constexpr std::uintptr_t line = 64;
+    constexpr std::uintptr_t line = heinsen_line_bytes;
     return p + (line - reinterpret_cast<std::uintptr_t>(p) % line) % line / sizeof(T);
 }
 

@@ -77,7 +77,8 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
         for (int j = begin + lane_; j < end + lane_; j += 32) { // as often for all lanes
             if constexpr (Keys)
                 if (j < a_.d_v)
-                    add(k_ + t * a_.d_k, heinsen_finite(V{v_[t * a_.d_v + j]}, heinsen_floor<T>), j);
+                    add(k_ + t * a_.d_k, heinsen_finite(V{v_[t * a_.d_v + j]}, heinsen_floor<T>),
+                        j);
             if constexpr (Queries)
                 answer(t, j, c, total);
         }

@@ -108,6 +108,9 @@ def heinsen_step(
     d_v: int,
 ) -> Any: ...
 def heinsen_start(states: Floats, d_k: int, d_v: int, zeros: bool, log_values: bool) -> None: ...
+
+heinsen_layout: dict[str, Any]
+
 def heinsen_size(d_k: int, d_v: int, log_values: bool) -> int: ...
 def hccs(
     x: object,

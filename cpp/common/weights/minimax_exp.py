@@ -1,8 +1,9 @@
 """Minimax polynomials of e^r on [-ln2/2, ln2/2], relative error: the coefficients of exp.hpp.
 
-Run ``python cpp/common/weights/minimax_exp.py`` (needs mpmath). For each degree it prints the largest
-relative error and the coefficients from the constant term up. The Remez exchange solves for the
-polynomial whose relative error takes the same value, with alternating sign, at degree + 2 points.
+Run ``python cpp/common/weights/minimax_exp.py`` (needs mpmath). For each degree it prints the
+largest relative error and the coefficients from the constant term up. The Remez exchange solves for
+the polynomial whose relative error takes the same value, with alternating sign, at degree + 2
+points.
 """
 
 from mpmath import chop, exp, linspace, log, lu_solve, matrix, mp, mpf, polyval

@@ -1,6 +1,8 @@
 // Heinsen attention on contiguous arrays of one float dtype.
 #include "fastsoftmax/heinsen.hpp"
+#include "common/heinsen_layout.hpp"
 #include "common/sizes.hpp"
+#include "kernels/arguments.hpp"
 #include "module.hpp"
 #include "options.hpp"
 
@@ -131,6 +133,25 @@ void start(nb::handle states, std::size_t d_k, std::size_t d_v, bool zeros, bool
     s.buffer.is_double() ? as(double{}) : as(float{});
 }
 
+/// The numbers of common/heinsen_layout.hpp, for what Python does with states.
+nb::dict layout() {
+    nb::dict numbers;
+    numbers["block"] = heinsen_block;
+    numbers["waiting"] = heinsen_waiting;
+    numbers["line"] = heinsen_line_bytes;
+    const auto of_dtype = [&](auto zero) {
+        using T = decltype(zero);
+        nb::dict of;
+        of["lowest"] = heinsen_lowest<T>;
+        of["floor"] = heinsen_floor<T>;
+        of["nothing"] = heinsen_nothing<T>;
+        numbers[dtype_name<T>] = of;
+    };
+    of_dtype(float{});
+    of_dtype(double{});
+    return numbers;
+}
+
 } // namespace
 
 void add_heinsen(nb::module_ &module) {
@@ -142,6 +163,7 @@ void add_heinsen(nb::module_ &module) {
                nb::arg("d_k"), nb::arg("d_v"));
     module.def("heinsen_start", &start);
     module.def("heinsen_size", &heinsen_size);
+    module.attr("heinsen_layout") = layout();
 }
 
 } // namespace fastsoftmax::python

@@ -5,21 +5,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsoftmax import _core
 from fastsoftmax._inputs.checks import checked_bytes
 
-# The compiled core has the same numbers; here they stand once for Python.
 #: Features, columns and tokens come in blocks of so many.
-BLOCK = 16
+BLOCK: int = _core.heinsen_layout["block"]
 #: Tokens that may wait to be added.
-WAITING = 8
+WAITING: int = _core.heinsen_layout["waiting"]
 #: A cache line, in bytes: a vector across two of them costs two accesses.
-LINE = 64
+LINE: int = _core.heinsen_layout["line"]
 #: A panel holds A; in a state of logarithms it holds M, S, and what S is too large by.
 PLANES = {"v": 1, "log_v": 3}
 #: Stands for -inf in float64 where a difference has to stay a number.
-LOWEST = -1e300
-#: What lies below is the logarithm of nothing: the core keeps it finite.
-NOTHING = {np.dtype(np.float32): -1e36, np.dtype(np.float64): -1e298}
+LOWEST: float = _core.heinsen_layout["float64"]["lowest"]
+#: What queries in float64 are raised to.
+FLOOR: float = _core.heinsen_layout["float64"]["floor"]
+#: From here down lies the logarithm of nothing: the core keeps it finite.
+NOTHING: dict[np.dtype[Any], float] = {
+    np.dtype(name): _core.heinsen_layout[name]["nothing"] for name in ("float32", "float64")
+}
 
 
 def padded(width: int) -> int:

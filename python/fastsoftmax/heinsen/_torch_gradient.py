@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import torch
 
 from fastsoftmax._ops.merge import rescaled
-from fastsoftmax.heinsen._layout import LOWEST
+from fastsoftmax.heinsen._layout import FLOOR, LOWEST
 
 #: Tokens taken together, at most.
 CHUNK = 64
@@ -70,7 +70,7 @@ class Tokens(NamedTuple):
 
     def query(self, span: slice) -> Any:
         """Exponents of queries; -inf counts as a very low number, as it does forward."""
-        return self.q[..., span, :].double().clamp(min=LOWEST / 16)
+        return self.q[..., span, :].double().clamp(min=FLOOR)
 
     def key(self, span: slice) -> Any:
         """Exponents of tokens."""
