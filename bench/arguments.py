@@ -38,7 +38,12 @@ def parser() -> argparse.ArgumentParser:
     )
     repeated = (
         ("--case", str, "NAME", "run this case, or all members of this group"),
-        ("--only", str, "PATTERN", "of the cases, those with such a name: axes, int8*"),
+        (
+            "--only",
+            str,
+            "PATTERN",
+            "of the cases, those of such a name: axes, int8*",
+        ),
         ("--variant", str, "NAME", "this variant of exp"),
         ("--isa", str, "NAME", "this instruction set"),
         ("--shape", _shape, "RxC", "rows of this shape instead of the case's own"),
@@ -57,6 +62,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--full", action="store_true", help="print every table, after a quick run, too"
+    )
+    made.add_argument(
+        "--against",
+        type=Path,
+        metavar="SITE_PACKAGES",
+        help="compare this build with the one in that folder, ten minutes at most; status 1 if "
+        "anything is slower; --variant and --isa choose kernels, and --only does by their names",
     )
     made.add_argument(
         "--runs",

@@ -7,6 +7,7 @@ import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import against
 from cases import CASES, GROUPS, members
 from lib import baselines, machine, report, summary, timing
 from lib.case import Options, Progress, on_stderr, runnable
@@ -23,14 +24,6 @@ def _names() -> dict[str, list[str]]:
         "variant": list(dict.fromkeys(kernel.variant for kernel in kernels)),
         "ISA": list(dict.fromkeys(kernel.isa for kernel in kernels)),
     }
-
-
-def _unknown(chosen: dict[str, list[str]], known: dict[str, list[str]]) -> str | None:
-    for what, names in chosen.items():
-        for name in names:
-            if name not in known[what]:
-                return f"unknown {what} {name!r} here; there are: {', '.join(known[what])}"
-    return None
 
 
 def _matches(case: str, pattern: str) -> bool:
@@ -73,15 +66,29 @@ def _list() -> str:
     )
 
 
+def _problem(asked: argparse.Namespace) -> str | None:
+    """Say why a request can't be met, apart from the names of cases in patterns."""
+    known = _names()
+    for what, names in (("case", asked.case), ("variant", asked.variant), ("ISA", asked.isa)):
+        for name in names:
+            if name not in known[what]:
+                return f"unknown {what} {name!r} here; there are: {', '.join(known[what])}"
+    for file in (asked.json, asked.markdown):
+        if file and not file.parent.is_dir():
+            return f"there is no folder {file.parent} for {file.name}"
+    if asked.cpu_time and asked.threads > 1:
+        return "--cpu-time adds threads up: it wants --threads 1"
+    return None
+
+
 def main(asked: argparse.Namespace, words: list[str]) -> int:
     """Run what is asked in `words`; return the exit status, 2 for a request that can't be met."""
     if asked.list:
         print(_list())
         return 0
-    chosen = {"case": asked.case, "variant": asked.variant, "ISA": asked.isa}
-    problem = _unknown(chosen, _names())
+    problem = _problem(asked)
     cases: list[str] = []
-    if not problem:
+    if not problem and not asked.against:
         try:
             cases = cases_of(asked.case, asked.only)
         except ValueError as unknown:
@@ -89,15 +96,12 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
     if problem:
         print(f"bench/run.py: {problem}", file=sys.stderr)
         return 2
-    for file in (asked.json, asked.markdown):
-        if file and not file.parent.is_dir():
-            print(
-                f"bench/run.py: there is no folder {file.parent} for {file.name}", file=sys.stderr
-            )
-            return 2
-    if asked.cpu_time and asked.threads > 1:
-        print("bench/run.py: --cpu-time adds threads up: it wants --threads 1", file=sys.stderr)
-        return 2
+    command = shlex.join(["python", "bench/run.py", *_without_files(words)])
+    return against.main(asked, command) if asked.against else _measure(asked, cases, command)
+
+
+def _measure(asked: argparse.Namespace, cases: list[str], command: str) -> int:
+    """Run the cases, print and write what they find."""
     if asked.cpu_time:
         timing.count_cpu_time()
     described = machine.describe()
@@ -115,9 +119,6 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
     )
     brief = asked.quick and not asked.full
     tables = _run(cases, options, brief)
-    reason = baselines.missed()
-    described["absent"] = registry.MISSED | ({summary.LOOP: reason} if reason else {})
-    described["idle"] = [name for name in cases if name not in tables]
     if not tables:
         print(
             "bench/run.py: there is nothing to run: no such variant on that ISA (see --list), or "
@@ -125,14 +126,16 @@ def main(asked: argparse.Namespace, words: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    reason = baselines.missed()
+    described["absent"] = registry.MISSED | ({summary.LOOP: reason} if reason else {})
+    described["idle"] = [name for name in cases if name not in tables]
     if brief:
         room = summary.MOST_LINES - len(heading.splitlines())
         shown = summary.lines(described, CASES, tables, most=room, left_out=registry.LEFT_OUT)
         print("\n".join(shown))
     elif reason:
         print(f"bench/run.py: no std::exp baselines: {reason}", file=sys.stderr)
-    command = shlex.join(["python", "bench/run.py", *_without_files(words)])
-    _write(asked.json, asked.markdown, described, heading, command, tables)
+    report.write(asked.json, asked.markdown, described, heading, command, tables)
     return _draw(asked.out, heading, tables) if asked.pictures else 0
 
 
@@ -167,22 +170,6 @@ def _run(names: list[str], options: Options, brief: bool) -> dict[str, list[repo
     if brief:
         ticker.end()
     return tables
-
-
-def _write(
-    as_json: Path | None,
-    as_markdown: Path | None,
-    described: dict[str, object],
-    heading: str,
-    command: str,
-    tables: dict[str, list[report.Table]],
-) -> None:
-    if as_json:
-        report.write_json(as_json, described, command, tables)
-    if as_markdown:
-        blocks = [report.as_markdown(table) for found in tables.values() for table in found]
-        text = "\n\n".join([f"`{command}`\\\n{heading.replace(chr(10), '; ')}", *blocks])
-        as_markdown.write_text(text + "\n", encoding="utf-8")
 
 
 def _draw(folder: Path, heading: str, tables: dict[str, list[report.Table]]) -> int:

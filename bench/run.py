@@ -7,6 +7,7 @@
     python bench/run.py --case error --json error.json --markdown error.md
     python bench/run.py --case peers --pictures    also draws into bench/results
     python bench/run.py --only halves              one member of the group peers
+    python bench/run.py --against old/lib/python3.11/site-packages --only 'online/exact/*'
 
 Everything runs on one CPU with one thread, unless --threads says otherwise.
 """

@@ -1,78 +1,27 @@
 """Softmax of int8 rows: speed of every kernel, beside exact float32 rows of the same shape."""
 
 import itertools
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import fastsoftmax as fs
 import numpy as np
-from fastsoftmax.hccs._params import PROFILES
 from lib import timing
 from lib.case import Case, Options, Progress, chosen
 from lib.data_sets import Shape
+from lib.int8_calls import ENTRIES, calls_of, ignoring
 from lib.report import Table, show, times
 
 LENGTHS = (32, 64, 77, 128, 200, 1024)
 ELEMENTS = 1 << 18  # in and out in L2; a call costs about 1 us beside
 QUICK_SHAPES: tuple[Shape, ...] = ((512, 128),)
-ENTRIES = (64, 128)  # how many distances differ in weight: what a byte permute looks up in
 COLUMNS = ["kernel", "result", "entries", "ns/element", "median", "x float32 exact"]
 NOTE = (
     "entries: Dmax + 1 (less in long rows, where the paper allows no more), or the length of the "
     "table; x: how many times as fast as online on float32 "
     "rows of the same shape, on minima"
 )
-
-
-def scale_for(table: str, entries: int) -> float:
-    """Nats a step with which the last entry above 0 is at nine tenths of a table."""
-    bits = 8 if table == fs.variants("int8")[0] else 15
-    return math.log(2 * 2**bits) / (0.9 * entries)
-
-
-def head_for(mode: str, n: int, entries: int) -> Any:
-    """Parameters that a mode takes at this row length."""
-    wide = mode == fs.variants("hccs")[0]
-    B = 1000 if wide else 32767 // n
-    floor = 1 if wide else -(-256 // n)
-    if floor >= B:
-        return None  # the paper's conditions leave no slope for rows so long
-    Dmax = min(entries - 1, B - floor)
-    return fs.hccs.Params(0.11, B, min(127, (B - floor) // Dmax), Dmax, n,
-                          PROFILES[0 if wide else 1])  # fmt: skip
-
-
-def calls_of(
-    kernel: fs.Kernel, x: Any, threads: int = 1, entries: int = ENTRIES[0]
-) -> dict[str, Callable[[None], Any]]:
-    """Give the calls of one kernel, by the dtype of the result."""
-    calls: dict[str, Callable[[None], Any]] = {}
-    for dtype in (np.dtype(np.uint8), np.dtype(np.int16)):
-        out = np.empty(x.shape, dtype)
-        options: dict[str, Any] = {"out_dtype": dtype, "out": out, "isa": kernel.isa}
-        options["threads"] = threads
-        if kernel.op == "int8":
-            run: Callable[..., Any] = partial(
-                fs.int8.softmax, x, scale_for(kernel.variant, entries), table=kernel.variant,
-                **options,
-            )  # fmt: skip
-        else:
-            head = head_for(kernel.variant, x.shape[1], entries)
-            if head is None:
-                continue
-            run = partial(fs.hccs.softmax, x, head, mode=kernel.variant, **options)
-        try:
-            run()
-        except TypeError:
-            continue  # a mode of the paper gives one dtype only
-        calls[str(dtype)] = partial(_ignoring, run)
-    return calls
-
-
-def _ignoring(run: Callable[[], Any], _: None) -> Any:
-    return run()
 
 
 def measure(shape: Shape, kernels: list[fs.Kernel], rounds: int) -> Table:
@@ -83,7 +32,7 @@ def measure(shape: Shape, kernels: list[fs.Kernel], rounds: int) -> Table:
     out = np.empty_like(logits)
     exact = "online float32"
     calls: dict[str, Callable[[None], Any]] = {
-        exact: partial(_ignoring, partial(fs.online, logits, out=out, threads=1))
+        exact: partial(ignoring, partial(fs.online, logits, out=out, threads=1))
     }
     labels: dict[str, tuple[str, str, int | None]] = {exact: (exact, "float32", None)}
     for kernel, entries in itertools.product(kernels, ENTRIES):

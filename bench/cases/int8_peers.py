@@ -8,10 +8,9 @@ import numpy as np
 from lib import targets, timing
 from lib.case import Case, Options, Progress, chosen, once_each
 from lib.data_sets import Shape
+from lib.int8_calls import calls_of
 from lib.report import Table, show, times
 from peers import int8, race
-
-from cases.int8 import calls_of
 
 LENGTHS = (64, 128, 1024)
 ELEMENTS = 1 << 19  # within the L2 cache, and enough that a call's own time counts little

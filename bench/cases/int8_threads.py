@@ -3,10 +3,9 @@
 from lib import timing
 from lib.case import Case, Options, Progress, chosen, once_each
 from lib.data_sets import Shape
+from lib.int8_calls import calls_of
 from lib.report import Table, show, times
 from peers import int8
-
-from cases.int8 import calls_of
 
 LENGTHS = (64, 128, 1024)
 ELEMENTS = 1 << 22  # 0.3 ms or more on one thread, so that waking another costs little

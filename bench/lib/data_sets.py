@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ def normal(shape: Shape, sigma: float, index: int = 0) -> Float32:
     """Draw rows of N(0, sigma^2), the same for the same arguments."""
     random = np.random.default_rng([index, *shape])
     return (sigma * random.standard_normal(shape)).astype(np.float32)
+
+
+def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+    """Allocate at a multiple of 64 bytes."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + 64, dtype=np.uint8)
+    start = -memory.ctypes.data % 64
+    placed: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
+    return placed
 
 
 def gaussian(shape: Shape, sigma: float) -> Workload:

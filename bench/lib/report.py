@@ -112,3 +112,20 @@ def write_json(
         + "\n]}\n",
         encoding="utf-8",
     )
+
+
+def write(
+    json_file: Path | None,
+    markdown_file: Path | None,
+    described: dict[str, object],
+    heading: str,
+    command: str,
+    tables: dict[str, list[Table]],
+) -> None:
+    """Write all that was found, to those files that are wanted."""
+    if json_file:
+        write_json(json_file, described, command, tables)
+    if markdown_file:
+        blocks = [as_markdown(table) for found in tables.values() for table in found]
+        text = "\n\n".join([f"`{command}`\\\n{heading.replace(chr(10), '; ')}", *blocks])
+        markdown_file.write_text(text + "\n", encoding="utf-8")

@@ -90,6 +90,21 @@ def _calls_per_sample(call: Callable[[Input], object], inputs: Sequence[Input]) 
     return count
 
 
+def repeats(call: Callable[[], object]) -> int:
+    """Count the calls that fill a sample."""
+    return _calls_per_sample(lambda _: call(), [None])
+
+
+def least(call: Callable[[], object], count: int, seconds: float) -> float:
+    """Nanoseconds of one call: the minimum of samples of `count` calls, over so many seconds."""
+    inputs = [None] * count
+    best, begun = math.inf, monotonic()
+    while True:
+        best = min(best, _sample(lambda _: call(), inputs) / count)
+        if monotonic() - begun >= seconds:
+            return best
+
+
 def interleave(
     candidates: Mapping[str, Callable[[Input], object]],
     inputs: Sequence[Input],

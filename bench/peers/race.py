@@ -11,7 +11,7 @@ import fastsoftmax as fs
 import numpy as np
 from lib import metrics, timing
 from lib.case import Options
-from lib.data_sets import Float32, Shape, normal
+from lib.data_sets import Float32, Shape, aligned, normal
 
 from peers.prepared_call import Bound
 from peers.registry import Peer
@@ -84,16 +84,9 @@ def _arrays(shape: Shape, options: Options) -> tuple[Float32, Float32]:
     x = normal(shape, SIGMA)
     if not options.aligned:
         return x, np.empty_like(x)
-    placed = _aligned(shape)
+    placed = aligned(shape)
     placed[...] = x
-    return placed, _aligned(shape)
-
-
-def _aligned(shape: Shape) -> Float32:
-    """Allocate at a multiple of 64 bytes."""
-    memory = np.empty(4 * shape[0] * shape[1] + 64, dtype=np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : len(memory) - 64 + start].view(np.float32).reshape(shape)
+    return placed, aligned(shape)
 
 
 def _parts(x: Float32) -> int:

@@ -8,9 +8,8 @@ import numpy as np
 from lib.case import Case, Options, Progress
 from lib.data_sets import Shape
 from lib.device import Call, Timed, find
+from lib.int8_calls import ENTRIES, head_for, scale_for
 from lib.report import Cell, Table, times
-
-from cases.int8 import ENTRIES, head_for, scale_for
 
 SHAPES: tuple[Shape, ...] = ((1048576, 64), (524288, 128), (65536, 1024))
 QUICK_SHAPES: tuple[Shape, ...] = ((65536, 128),)
