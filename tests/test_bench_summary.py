@@ -116,6 +116,13 @@ def test_all_that_is_missing_is_one_line(bench: Load) -> None:
     ]
 
 
+def test_a_group_is_idle_if_all_of_it_is(bench: Load) -> None:
+    """Else its members are named."""
+    summary = bench("lib.summary")
+    names = ["peers/halves", "cuda/rows", "cuda/scan", "topk"]
+    assert summary._idle(names, {"peers/call": []}) == ["peers/halves", "cuda", "topk"]
+
+
 def test_full_prints_the_tables_of_a_quick_run() -> None:
     """With --full a table has its title, its note and each kernel; without it a line or two."""
     arguments = ("--quick", "--case", "rows", "--variant", "exact", "--shape", "4x64")

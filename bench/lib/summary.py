@@ -17,12 +17,10 @@ WIDTH = 110
 #: The case whose first table becomes that of the variants.
 VARIANTS = "rows"
 LOOP = "std::exp loop"
-#: What stands over the errors, by the column that they are from; `x` is the speed-up.
+#: What stands over the errors, by the column that they are from.
 ERRORS = {"max abs error": "max error", "KL": "mean KL", "total variation": "mean total variation"}
-TITLE = (
-    "float32 softmax of {}: ns per element by ISA; x: speed-up over std::exp, and errors, of the "
-    "best"
-)
+TITLE = "float32 softmax of {}: ns per element by ISA; {}errors, of the best"
+SPEEDUP = "x: speed-up over std::exp, and "
 ENDING = (
     "full tables: --full prints them, --json FILE and --markdown FILE write them; without --quick "
     "they are longer"
@@ -43,7 +41,7 @@ def variants(table: Table, isas: Iterable[str]) -> Table:
     shown = [isa for isa in isas if isa in measured]
     speedup = [f"x {LOOP}"] if LOOP in rows else []
     columns = ["variant", *shown, *(["x"] if speedup else []), *ERRORS.values()]
-    folded = Table(TITLE.format(table.title), columns)
+    folded = Table(TITLE.format(table.title, SPEEDUP if speedup else ""), columns)
     for name, found in rows.items():
         times = {each["ISA"]: each["ns/element"] for each in found}
         if None in times:  # a loop without an ISA of ours
@@ -77,15 +75,21 @@ def _headlines(cases: Mapping[str, Case], tables: Tables) -> list[str]:
     return written
 
 
-def _absent(missed: Mapping[str, str], idle: Iterable[str], left_out: str) -> list[str]:
+def _idle(names: Iterable[str], tables: Tables) -> list[str]:
+    """Name the cases that had nothing to run, a group where none of its members had."""
+    busy = {name.partition("/")[0] for name in tables}
+    groups = {name: name.partition("/")[0] for name in names}
+    return list(dict.fromkeys(name if group in busy else group for name, group in groups.items()))
+
+
+def _absent(missed: Mapping[str, str], idle: list[str], left_out: str) -> list[str]:
     """Say in one line who isn't here, and who takes too long."""
     named = [name for name, reason in missed.items() if reason.startswith(NOT_INSTALLED)]
     for name, reason in missed.items():
         if reason != left_out and name not in named:
             named.append(f"{name} ({reason.splitlines()[0][:60]})")
     slow = [name for name, reason in missed.items() if reason == left_out]
-    groups = dict.fromkeys(name.partition("/")[0] for name in idle)
-    parts = (("not here", named), (left_out, slow), ("nothing to run in", list(groups)))
+    parts = (("not here", named), (left_out, slow), ("nothing to run in", idle))
     said = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
     return [said] if said else []
 
@@ -123,7 +127,7 @@ def lines(
         The reason of libraries that are only slow to prepare.
     """
     below = _headlines(cases, tables)
-    below += _absent(machine["absent"], machine["idle"], left_out)
+    below += _absent(machine["absent"], _idle(machine["idle"], tables), left_out)
     below.append(ENDING)
     if VARIANTS not in tables:
         return below
