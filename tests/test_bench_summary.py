@@ -169,7 +169,7 @@ def test_cuda_cases_have_headlines(bench: Load) -> None:
     assert cuda["int8"].CASE.headline([int8]) == "cuda int8 2x3 by int8/u8/cuda: 12x torch's chain"
     scan = Table("cuda scan", cuda["scan"].COLUMNS)
     scan.add("exact", 1024, 4096, 100.0, 90.0)
-    scan.add("sr1", 1024, 4096, 120.0, 90.0)
+    scan.add("sr1", 1024, 4096, 120.0, 90.0)  # by name: as in a table of results
     assert cuda["scan"].CASE.headline([scan]) == "recurrence: 120e9 updates a second by sr1"
     heinsen = Table("cuda heinsen", cuda["heinsen"].COLUMNS)
     heinsen.add("prefill", 1024, 64, 8.0, 9.0, 0.5)

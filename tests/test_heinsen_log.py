@@ -172,3 +172,16 @@ def test_bad_arguments() -> None:
         state.update(k, log_v=log_v[1:])
     assert state.kind is None
     assert np.all(np.isnan(state.attend(q)))
+
+
+def test_a_merged_state_forgets_what_z_was_too_large_by() -> None:
+    """It belongs to the sum before: beside a maximum that rose it would outweigh later tokens."""
+    many = np.random.default_rng(5).normal(0, 1, (20_000, 1)).astype(np.float32)
+    state, far = (heinsen.State((), 1, 1) for _ in range(2))
+    state.update(many, log_v=np.zeros_like(many))
+    high = np.full((1, 1), 60, np.float32)
+    far.update(high, log_v=np.zeros_like(high))
+    state.merge(far)
+    state.update(high, log_v=np.zeros_like(high))
+    # all values are 1, so the answer is, too, however tokens weigh
+    np.testing.assert_allclose(state.attend(high, log_output=True), 0, atol=5e-7)

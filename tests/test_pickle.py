@@ -63,7 +63,7 @@ def test_public_classes_are_found() -> None:
         for value in offered(importlib.import_module(f"fastsoftmax{name}"))
     }
     assert names >= {"Kernel", "MaxSum", "Params", "HeadStats", "State", "online", "topk"}
-    assert not is_public("fastsoftmax._table.Kernel")
+    assert not is_public("fastsoftmax._kernel.Kernel")
 
 
 def values() -> dict[str, Any]:

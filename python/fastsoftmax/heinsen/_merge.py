@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsoftmax._ops.merge import exp_factor, merged
-from fastsoftmax.heinsen._layout import NOTHING, panels, weights
+from fastsoftmax.heinsen._layout import NOTHING, excess, panels, weights
 
 
 def merge(data: NDArray[Any], other: NDArray[Any], d_k: int, d_v: int, log_values: bool) -> None:
@@ -19,6 +19,7 @@ def merge(data: NDArray[Any], other: NDArray[Any], d_k: int, d_v: int, log_value
         highest, mixed = merged((M, S), (M2, S2), exp_factor)
         M[...], S[...], over[...] = highest, mixed, 0
         m[...], z[...] = top, total
+        excess(data, d_k)[...] = 0
     else:
         # as panels, so that a row's factor goes with the row of each of them
         (A,), (A2,) = panels(data, d_k, d_v, False), panels(other, d_k, d_v, False)

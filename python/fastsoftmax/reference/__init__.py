@@ -5,9 +5,10 @@ about what it changes. Edge rules are those of the compiled operations. The inte
 in the module `reference.int8`, Heinsen attention in `reference.heinsen`.
 """
 
+from fastsoftmax._public import publish
+from fastsoftmax.reference._softmax import Float64 as Float64
+from fastsoftmax.reference._softmax import Weight as Weight
 from fastsoftmax.reference._softmax import (
-    Float64,
-    Weight,
     adapted,
     log_softmax,
     logsumexp,
@@ -18,8 +19,6 @@ from fastsoftmax.reference._softmax import (
 )
 
 __all__ = [
-    "Float64",
-    "Weight",
     "adapted",
     "log_softmax",
     "logsumexp",
@@ -28,3 +27,5 @@ __all__ = [
     "scan",
     "topk",
 ]
+
+publish(globals())
