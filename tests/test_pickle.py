@@ -122,6 +122,6 @@ def test_state_refuses_what_is_no_file() -> None:
     state = fs.heinsen.State((), 3, 3)
     for wrong, said in (("text", "is bytes, not str"), (b"no file", "saved State")):
         with pytest.raises(ValueError, match=said):
-            fs.heinsen.State.__new__(fs.heinsen.State).__setstate__(wrong)  # type: ignore[arg-type]
+            fs.heinsen.State.__new__(fs.heinsen.State).__setstate__(wrong)
     with pytest.raises(AttributeError, match="can't be changed"):
         state.__setstate__(fs.heinsen.State((), 2, 2).__getstate__())

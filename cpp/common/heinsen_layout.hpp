@@ -2,9 +2,10 @@
 // from here, too (_core.heinsen_layout).
 //
 // A state begins with what weights need: m and z of each key feature, how many tokens are waiting
-// to be added (see kernels/heinsen/token.hpp), and their weights. Then A in panels of 16 columns: panel j /
-// 16 holds column j % 16 of row i at i * 16, and after its rows the values of the waiting tokens.
-// So the kernel's blocks are contiguous, and a wide A doesn't crowd into a few sets of the cache.
+// to be added (see kernels/heinsen/token.hpp), and their weights. Then A in panels of 16 columns:
+// panel j / 16 holds column j % 16 of row i at i * 16, and after its rows the values of the waiting
+// tokens. So the kernel's blocks are contiguous, and a wide A doesn't crowd into a few sets of the
+// cache.
 #pragma once
 #include "common/config.hpp"
 #include <cstddef>
