@@ -158,7 +158,9 @@ template <class V> class StripState {
                 continue;
             MaxSum<std::int32_t, double> total{exponent_of_nothing, 0};
             for (std::size_t s = c; s < shape.columns; s += shape.own)
-                total.merge(MaxSum{static_cast<std::int32_t>(last_[s]), sum(s)}, ByPowersOfTwo{});
+                total.merge(
+                    MaxSum<std::int32_t, double>{static_cast<std::int32_t>(last_[s]), sum(s)},
+                    ByPowersOfTwo{});
             for (std::size_t s = c; s < shape.columns; s += shape.own)
                 factor_[s] = static_cast<T>(1 / total.s), last_[s] = static_cast<T>(total.m);
         }
