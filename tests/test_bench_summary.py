@@ -120,7 +120,8 @@ def test_a_group_is_idle_if_all_of_it_is(bench: Load) -> None:
     """Else its members are named."""
     summary = bench("lib.summary")
     names = ["peers/halves", "cuda/rows", "cuda/scan", "topk"]
-    assert summary._idle(names, {"peers/call": []}) == ["peers/halves", "cuda", "topk"]
+    idle = summary._idle(names, {"peers/call": []})
+    assert idle == ["peers/halves", "cuda", "topk"]  # by name: a group of cases
 
 
 def test_full_prints_the_tables_of_a_quick_run() -> None:
@@ -165,8 +166,9 @@ def test_cuda_cases_have_headlines(bench: Load) -> None:
     )
     int8 = Table("cuda int8 2x3", cuda["int8"].COLUMNS)
     int8.add("copy", "int8", 1.0, 1.0, 2000.0, 1.0, 9.0)
-    int8.add("int8/u8/cuda", "uint8", 2.0, 2.0, 1000.0, 0.5, 12.0)
-    assert cuda["int8"].CASE.headline([int8]) == "cuda int8 2x3 by int8/u8/cuda: 12x torch's chain"
+    kernel = "int8/u8/cuda"  # by name: as in a table of results
+    int8.add(kernel, "uint8", 2.0, 2.0, 1000.0, 0.5, 12.0)
+    assert cuda["int8"].CASE.headline([int8]) == f"{int8.title} by {kernel}: 12x torch's chain"
     scan = Table("cuda scan", cuda["scan"].COLUMNS)
     scan.add("exact", 1024, 4096, 100.0, 90.0)
     scan.add("sr1", 1024, 4096, 120.0, 90.0)  # by name: as in a table of results
