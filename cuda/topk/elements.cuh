@@ -12,10 +12,12 @@ template <class S, bool Plain> class TopkElements {
     const TopkArguments &a_;
     const S *x_;
     const TopkOffsets at_;
+    const T edge_; ///< rounded once: a conversion in the loop costs nine registers
 
   public:
     FS_DEVICE TopkElements(const TopkArguments &a, std::int64_t row)
-        : a_(a), x_(static_cast<const S *>(a.x)), at_(a, row) {
+        : a_(a), x_(static_cast<const S *>(a.x)), at_(a, row),
+          edge_(static_cast<T>(a.masked_at_most)) {
         x_ += at_.x;
     }
 
@@ -37,7 +39,7 @@ template <class S, bool Plain> class TopkElements {
     /// Whether element i is unmasked; there is a mask.
     FS_DEVICE bool unmasked(int i) const {
         if (a_.mask_kind == Mask::add)
-            return !(added(i) <= static_cast<T>(a_.masked_at_most));
+            return !(added(i) <= edge_);
         return static_cast<const std::uint8_t *>(a_.mask)[at_.mask + i * a_.mask_at.step] != 0;
     }
 
