@@ -1,8 +1,8 @@
-"""The rows of the registry as test parameters, and how tests are spread over the CPU's cores.
+"""The kernels of the registry as test parameters, and how tests are spread over the CPU's cores.
 
-A test that takes `online_kernel` runs for every row of that operation, one that takes
+A test that takes `online_kernel` runs for every kernel of that operation, one that takes
 `monotone_online_kernel` for those of them that the filter lets through; filters may be chained.
-Rows that this CPU can't run are skipped and say so.
+Kernels that this CPU can't run are skipped and say so.
 
 With pytest-xdist a process for each core takes a file of tests at a time, those that build most
 first. `pytest -n 0` and single tests run in one process.
@@ -14,9 +14,12 @@ from pathlib import Path
 
 import fastsoftmax as fs
 import pytest
+from cpu_kernels import cpu_kernels
+from hostcuda_binding import hostcuda
+from kernels_run import KernelsRun
 from references import is_plain
-from rows import cpu_kernels
-from rows_run import RowsRun
+
+__all__ = ["hostcuda"]  # a fixture of several folders
 
 OPERATIONS = {k.op for k in cpu_kernels()}
 NORMALIZED = {(k.variant, k.dtype) for k in cpu_kernels() if k.op == "normalizer"}
@@ -32,39 +35,39 @@ FILTERS: dict[str, Callable[[fs.Kernel], bool]] = {
 }
 #: More processes than these would take more memory than time.
 MOST_WORKERS = 8
-HOSTCUDA = "hostcuda"  # the fixture
+HOSTCUDA = hostcuda.__name__
 #: Groups of tests that compile for a minute or more.
-BUILDERS = {HOSTCUDA, "test_hostcuda", "test_hostcuda_more", "test_new_surrogate", "test_export"}
+BUILDERS = {HOSTCUDA, "generator/test_new_surrogate", "generator/test_export"}
 
 
-def rows_of(fixture: str) -> list[fs.Kernel]:
-    """Rows that the name of a fixture stands for."""
+def kernels_of(fixture: str) -> list[fs.Kernel]:
+    """Kernels that the name of a fixture stands for."""
     name = fixture.removesuffix("_kernel")
     op = max((op for op in OPERATIONS if f"_{name}".endswith(f"_{op}")), key=len, default="")
     filters = name.removesuffix(op).split("_")[:-1]
-    rows = [k for k in cpu_kernels() if k.op == op and all(FILTERS[f](k) for f in filters)]
-    if not rows:
-        raise pytest.UsageError(f"the registry has no row for {fixture}")
-    return rows
+    found = [k for k in cpu_kernels() if k.op == op and all(FILTERS[f](k) for f in filters)]
+    if not found:
+        raise pytest.UsageError(f"the registry has no kernel for {fixture}")
+    return found
 
 
 def parameter(kernel: fs.Kernel) -> object:
-    """One row as a parameter, skipped with its reason where it can't run."""
+    """One kernel as a parameter, skipped with its reason where it can't run."""
     reason = f"this CPU can't run {kernel.isa}"
     marks = () if kernel.available else (pytest.mark.skip(reason=reason),)
     return pytest.param(kernel, id=f"{kernel.id}/{kernel.dtype}", marks=marks)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every row of an operation to the tests that ask for it."""
+    """Give every kernel of an operation to the tests that ask for it."""
     for fixture in metafunc.fixturenames:
         if fixture.endswith("_kernel"):
-            metafunc.parametrize(fixture, [parameter(kernel) for kernel in rows_of(fixture)])
+            metafunc.parametrize(fixture, [parameter(kernel) for kernel in kernels_of(fixture)])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count the rows that run."""
-    config.pluginmanager.register(RowsRun(config, Path(__file__).parent), "rows_run")
+    """Count the kernels that run."""
+    config.pluginmanager.register(KernelsRun(config, Path(__file__).parent), "kernels_run")
 
 
 def is_small(config: pytest.Config) -> bool:
@@ -101,5 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def group_of(item: pytest.Item) -> str:
-    """Give the name of what runs in one process: a file, or all that needs the module for CUDA."""
-    return HOSTCUDA if HOSTCUDA in getattr(item, "fixturenames", ()) else item.path.stem
+    """Give the name of what runs in one process: a file, or all that compiles CUDA's kernels."""
+    if HOSTCUDA in getattr(item, "fixturenames", ()) or item.path.stem.startswith("test_hostcuda"):
+        return HOSTCUDA
+    return f"{item.path.parent.name}/{item.path.stem}"

@@ -25,7 +25,7 @@ sanitizer() {
         return
     fi
     # one small test of each kind of kernel: a memory check slows them a hundredfold
-    timeout 120 compute-sanitizer --error-exitcode 9 python -m pytest -q -x tests/test_gpu.py \
+    timeout 120 compute-sanitizer --error-exitcode 9 python -m pytest -q -x tests/device/test_gpu.py \
         -k small -p no:cacheprovider
 }
 export -f sanitizer
@@ -37,7 +37,7 @@ step "build" 240 python -m pip install --no-build-isolation --no-deps \
     cd "$log" # not beside the sources, whose package isn't built
     python -m fastsoftmax info
 )
-step "tests" 150 python -m pytest -q tests/test_gpu.py -p no:cacheprovider
+step "tests" 150 python -m pytest -q tests/device/test_gpu.py -p no:cacheprovider
 step "sanitizer" 130 bash -c sanitizer
 step "bench" 200 python bench/run.py --quick --case cuda --json "$results/cuda.json"
 printf '\nAll passed in %d s; the figures are in %s/cuda.json.\n' "$SECONDS" "$results"

@@ -220,7 +220,7 @@ def reports(archs: list[str]) -> dict[str, list[Report]]:
     """Compile everything for each architecture and look at it."""
     sources = sorted(KERNELS.rglob("*.cu"))
     if not sources:
-        raise SystemExit(f"bench/cuda_static.py: no .cu file lies in {KERNELS}")
+        raise SystemExit(f"bench/machine_code/report.py: no .cu file lies in {KERNELS}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         generate = ROOT / "cpp" / "surrogates" / "generate.py"
