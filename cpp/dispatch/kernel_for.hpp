@@ -35,14 +35,24 @@ template <class T> class KernelForms {
     int lanes() const { return kernel_->lanes; }
 
   protected:
+    struct Chosen {}; ///< by its names, so they needn't be looked at: calls on few numbers feel it
+    KernelForms(const Kernel &kernel, Chosen) : kernel_(&kernel) {}
+
     const Kernel *kernel_;
 };
 
 /// A kernel of the operation and dtype that `Arguments` names. Other arguments don't compile.
 template <class Arguments> class KernelFor : public KernelForms<typename Arguments::scalar> {
+    using T = typename Arguments::scalar;
+    using Forms = KernelForms<T>;
+
   public:
+    /// The one that runs here; throws as choose_kernel does.
+    KernelFor(std::string_view variant, std::string_view isa)
+        : Forms(choose_kernel(Arguments::op, variant, dtype_name<T>, isa),
+                typename Forms::Chosen()) {}
     /// Throws std::logic_error if the kernel is another operation's, or for another dtype.
-    explicit KernelFor(const Kernel &kernel) : KernelForms<typename Arguments::scalar>(kernel) {
+    explicit KernelFor(const Kernel &kernel) : Forms(kernel) {
         if (std::string_view(kernel.op) != Arguments::op)
             throw std::logic_error(std::string(kernel.op) + " called as " + Arguments::op);
     }
@@ -53,8 +63,7 @@ template <class Arguments> class KernelFor : public KernelForms<typename Argumen
 /// The kernel for these arguments; throws as choose_kernel does.
 template <class Arguments>
 KernelFor<Arguments> kernel_for(std::string_view variant, std::string_view isa = {}) {
-    constexpr const char *dtype = dtype_name<typename Arguments::scalar>;
-    return KernelFor<Arguments>(choose_kernel(Arguments::op, variant, dtype, isa));
+    return KernelFor<Arguments>(variant, isa);
 }
 
 /// Calls a kernel of the table that must be the arguments'.

@@ -97,9 +97,13 @@ class OuterLoop {
     template <class F> void each(std::size_t begin, std::size_t end, const F &f) const {
         const std::size_t group = rows(), outer = loops_.empty() ? 0 : loops_.size() - 1;
         std::vector<std::size_t> index(outer);
-        std::size_t number = begin / group, skip = begin % group;
-        for (std::size_t i = outer; i-- > 0; number /= loops_[i].extent)
-            index[i] = number % loops_[i].extent;
+        std::size_t skip = 0;
+        if (begin != 0) { // calls on few numbers would feel the divisions
+            skip = begin % group;
+            std::size_t number = begin / group;
+            for (std::size_t i = outer; i-- > 0; number /= loops_[i].extent)
+                index[i] = number % loops_[i].extent;
+        }
         for (std::size_t first = begin; first < end; skip = 0) {
             Offsets at{};
             for (std::size_t i = 0; i < outer; ++i)
