@@ -9,8 +9,11 @@ first. `pytest -n 0` and single tests run in one process.
 """
 
 import os
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import fastsoftmax as fs
 import pytest
@@ -88,23 +91,30 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         cores = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
         options.numprocesses = min(cores, MOST_WORKERS)
     if options.dist == "no":
-        options.dist, options.loadscopereorder = "loadgroup", False
+        options.dist, options.loadscopereorder = "loadfile", False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a process a group of tests at a time."""
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = lambda name: group_of(config.rootpath / name.split("::")[0])
+    return scheduler
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep together what shares what it builds, and start it first: it takes longest."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    groups = [group_of(item) for item in items]
-    for item, group in zip(items, groups, strict=True):
-        item.add_marker(pytest.mark.xdist_group(group))
-    order = sorted(range(len(items)), key=lambda i: groups[i] not in BUILDERS)
-    items[:] = [items[i] for i in order]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with what is built: it takes longest."""
+    items.sort(key=lambda item: group_of(item.path) not in BUILDERS)
 
 
-def group_of(item: pytest.Item) -> str:
+@cache
+def group_of(file: Path) -> str:
     """Give the name of what runs in one process: a file, or all that compiles CUDA's kernels."""
-    if HOSTCUDA in getattr(item, "fixturenames", ()) or item.path.stem.startswith("test_hostcuda"):
+    if re.search(r"\bhostcuda(: |_build\b)", file.read_text(encoding="utf-8")):
         return HOSTCUDA
-    return f"{item.path.parent.name}/{item.path.stem}"
+    return f"{file.parent.name}/{file.stem}"

@@ -25,6 +25,19 @@ HERE = [k for k in cpu_kernels() if k.available if {condition}]
 def test_all(kernel: fs.Kernel) -> None:  # online_kernel: fs.Kernel
     pass
 """
+#: What takes long to build, and tests that all need it.
+BUILT = """
+import pytest
+
+@pytest.fixture(scope="module")
+def built() -> None:
+    with open("{folder}/built", "a") as file:
+        file.write("once ")
+
+@pytest.mark.parametrize("number", range(40))
+def test_it(built: None, number: int) -> None:
+    pass
+"""
 NONE = "def test_nothing() -> None:\n    pass\n"
 INI = """[pytest]
 pythonpath = {paths}
@@ -79,6 +92,16 @@ def test_a_part_says_so(tmp_path: Path, arguments: tuple[str, ...], why: str) ->
     assert status == 0
     assert said.startswith("kernels aren't counted: ")
     assert why in said
+
+
+def test_a_file_stays_in_one_process(tmp_path: Path) -> None:
+    """What its tests share is built once."""
+    pytest.importorskip("xdist")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "test_c.py").write_text(BUILT.format(folder=tmp_path))
+    status, _ = run(tmp_path, "True", "-n", "2")
+    assert status == 0
+    assert (tmp_path / "built").read_text() == "once "
 
 
 BY_DEFAULT = ["-q", "-m", "not slow"]
