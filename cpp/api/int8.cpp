@@ -25,7 +25,7 @@ struct Rows {
 };
 
 template <class Out, class P>
-Rows rows_of(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const P> parameters) {
+Rows rows_of(Array<const std::int8_t> x, Array<const P> parameters, Mask mask, Array<Out> y) {
     const std::size_t dimensions = x.shape.size();
     if (dimensions == 0)
         throw std::invalid_argument("x has no dimension");
@@ -126,7 +126,7 @@ std::string problem_of(const Head &head, std::string_view mode, std::size_t n) {
 }
 
 template <class Out>
-void hccs(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const Head> heads,
+void hccs(Array<const std::int8_t> x, Array<const Head> heads, Mask mask, Array<Out> y,
           Options options) {
     const auto kernel = kernel_for<HccsArguments>(options.variant, options.isa);
     check_threads(options.threads);
@@ -135,7 +135,7 @@ void hccs(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const Head>
     if (sizeof(Out) == 1 ? words : bytes)
         throw std::invalid_argument("mode '" + std::string(options.variant) + "' gives " +
                                     (words ? "int16" : "uint8"));
-    const Rows rows = rows_of(x, mask, y, heads);
+    const Rows rows = rows_of(x, heads, mask, y);
     const std::size_t n = x.shape.back();
     if (n == 0)
         return;
@@ -153,11 +153,11 @@ void hccs(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const Head>
 }
 
 template <class Out>
-void softmax(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const double> scales,
+void softmax(Array<const std::int8_t> x, Array<const double> scales, Mask mask, Array<Out> y,
              Options options) {
     const auto kernel = kernel_for<ByteTableArguments>(options.variant, options.isa);
     check_threads(options.threads);
-    const Rows rows = rows_of(x, mask, y, scales);
+    const Rows rows = rows_of(x, scales, mask, y);
     each_parameters(rows, scales, [](double scale) {
         if (!(scale > 0) || !std::isfinite(scale))
             throw std::invalid_argument("scale must be finite and above 0; got " +
@@ -169,9 +169,9 @@ void softmax(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const do
 }
 
 #define FS_INSTANTIATE(Out)                                                                        \
-    template void hccs<Out>(Array<const std::int8_t>, Mask, Array<Out>, Array<const Head>,         \
+    template void hccs<Out>(Array<const std::int8_t>, Array<const Head>, Mask, Array<Out>,         \
                             Options);                                                              \
-    template void softmax<Out>(Array<const std::int8_t>, Mask, Array<Out>, Array<const double>,    \
+    template void softmax<Out>(Array<const std::int8_t>, Array<const double>, Mask, Array<Out>,    \
                                Options);
 FS_INSTANTIATE(std::uint8_t)
 FS_INSTANTIATE(std::int16_t)

@@ -110,10 +110,10 @@ template <class T> struct PrologueArguments {
     const void *x;
     Format format;
     std::ptrdiff_t x_outer, x_inner;
+    T scale;
     const void *mask;
     MaskKind mask_kind;
     std::ptrdiff_t mask_outer, mask_inner;
-    T scale;
     T *z;
     std::ptrdiff_t z_outer; ///< elements; inner ones are neighbours
     std::size_t outer, inner;

@@ -21,17 +21,23 @@ class Array:
 def kernels() -> list[dict[str, Any]]: ...
 def devices() -> tuple[list[tuple[str, tuple[int, int]]], str]: ...
 def scan(
-    variant: str, x: Array, m: Array, s: Array, threads: int, ahead: bool, stream: int
+    x: Array,
+    variant: str,
+    m: Array,
+    s: Array,
+    threads: int,
+    ahead: bool,
+    stream: int,
 ) -> None: ...
 def topk(
     x: Array,
-    axis: int,
     k: int,
+    axis: int,
+    scale: float,
+    mask: Array | None,
+    masked_at_most: float,
     p: Array,
     index: Array,
-    mask: Array | None,
-    scale: float,
-    masked_at_most: float,
     stream: int,
 ) -> None: ...
 def heinsen(
@@ -40,11 +46,11 @@ def heinsen(
     q: Array | None,
     k: Array | None,
     v: Array | None,
-    y: Array | None,
     d_k: int,
     d_v: int,
     log_values: bool,
     log_output: bool,
+    y: Array | None,
     stream: int,
 ) -> None: ...
 def heinsen_size(d_k: int, d_v: int, log_values: bool) -> int: ...
@@ -52,42 +58,42 @@ def heinsen_start(
     states: Array, d_k: int, d_v: int, zeros: bool, log_values: bool, stream: int
 ) -> None: ...
 def hccs(
-    mode: str,
     x: Array,
-    mask: Array | None,
-    y: Array,
-    each: int,
-    sets: int,
+    heads: Array | None,
     B: int,
     S: int,
     Dmax: int,
-    heads: Array | None,
+    each: int,
+    sets: int,
+    mode: str,
+    mask: Array | None,
+    y: Array,
     stream: int,
 ) -> None: ...
 def int8_softmax(
-    table: str,
     x: Array,
-    mask: Array | None,
-    y: Array,
+    factors: Array | None,
+    scale: float,
     each: int,
     sets: int,
-    scale: float,
-    factors: Array | None,
+    table: str,
+    mask: Array | None,
+    y: Array,
     stream: int,
 ) -> None: ...
 def exp_factors(scales: list[float]) -> bytes: ...
 def rows(
     op: str,
-    variant: str,
     x: Array,
+    variant: str,
     axis: int,
+    scale: float,
+    mask: Array | None,
+    masked_at_most: float,
+    sink: Array | None,
     y: Array | None,
     m: Array | None,
     s: Array | None,
-    mask: Array | None,
-    sink: Array | None,
-    scale: float,
-    masked_at_most: float,
     stream: int,
     scratch: Callable[[int], Array],
 ) -> None: ...

@@ -81,10 +81,10 @@ def softmax(
     scale: ArrayLike,
     *,
     table: str = "auto",
-    mask: Any = None,
-    out_dtype: DTypeLike = np.uint8,
     axis: int = -1,
+    mask: Any = None,
     out: Any = None,
+    out_dtype: DTypeLike = np.uint8,
     threads: int | None = None,
     stream: Any = None,
     isa: str | None = None,
@@ -102,15 +102,15 @@ def softmax(
     table : str
         ``"u8"``: entries of 8 bits, ``"u16"``: of 15. ``"auto"``: of 15, since 8 bits leave more
         than a unit of uint8 uncertain from 3 elements on.
-    mask : ndarray of bool, optional
-        True where a position takes part; broadcasts to the shape of `x`.
-    out_dtype : dtype
-        uint8 (full scale 255) or int16 (32767).
     axis : int
         The axis along which the result sums to about full scale.
+    mask : ndarray of bool, optional
+        True where a position takes part; broadcasts to the shape of `x`.
     out : ndarray, optional
         Where to write the result: any strides, but no two elements in the same place. It may
         overlap the other arrays.
+    out_dtype : dtype
+        uint8 (full scale 255) or int16 (32767).
     threads : int, optional
         At most so many threads; the bits don't depend on it.
     stream : optional
@@ -146,7 +146,7 @@ def softmax(
     [124, 124, 6, 0]
     """
     if stream is None:
-        result = _core.int8_softmax(x, out, out_dtype, scale, table, mask, axis, threads, isa)
+        result = _core.int8_softmax(x, scale, table, axis, mask, out, out_dtype, threads, isa)
         if result is not False:
             return result
     dtype = checked_out_dtype(out_dtype)
@@ -162,7 +162,7 @@ def softmax(
         call = device.Call(x, axis, threads, stream, isa)
         return device.softmax(call, scales, table, mask, dtype, out)
     count = checked_threads(threads)
-    job = job_of(logits, mask, dtype, along, out, isa)
+    job = job_of(logits, along, mask, dtype, out, isa)
     for_rows(scales, job.rows, "the scales")  # refuses those that don't fit
-    finished(_core.int8_softmax(job.x, job.out, dtype, scales, table, job.mask, -1, count, isa))
+    finished(_core.int8_softmax(job.x, scales, table, -1, job.mask, job.out, dtype, count, isa))
     return job.finish(along)

@@ -34,9 +34,8 @@ std::vector<float> calls() {
     const std::vector<std::int8_t> b(rows * n, 1);
     std::vector<std::int16_t> p(rows * n);
     const double scale = 0.1;
-    fastsoftmax::int8::softmax<std::int16_t>({b.data(), shape, bytes}, {},
-                                             {p.data(), shape, halves}, {&scale, heads, none},
-                                             {.variant = "u16"});
+    fastsoftmax::int8::softmax<std::int16_t>({b.data(), shape, bytes}, {&scale, heads, none}, {},
+                                             {p.data(), shape, halves}, {.variant = "u16"});
     std::vector<float> state(fastsoftmax::heinsen_size(8, 8, false));
     fastsoftmax::heinsen_start(state.data(), 8, 8, true, false);
     fastsoftmax::heinsen<float>(

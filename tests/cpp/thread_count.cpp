@@ -65,8 +65,8 @@ void each_operation(std::size_t rows,
     Options table = options;
     table.variant = "u8";
     f("int8", [&] {
-        fastsoftmax::int8::softmax<std::uint8_t>(
-            {b.data(), shape, bytes}, {}, {p.data(), shape, bytes}, {&scale, heads, none}, table);
+        fastsoftmax::int8::softmax<std::uint8_t>({b.data(), shape, bytes}, {&scale, heads, none},
+                                                 {}, {p.data(), shape, bytes}, table);
     });
     f("heinsen", [&] {
         fastsoftmax::heinsen<float>(

@@ -51,8 +51,8 @@ bool lies_direct(const void *data, std::ptrdiff_t inner, std::ptrdiff_t step, st
 template <class T> std::size_t inseparable_rows(const RowsJob<T> &job, const Layout &layout) {
     const std::size_t group = job.outer.rows();
     const auto bytes = static_cast<std::ptrdiff_t>(group * sizeof(T));
-    const bool few = layout.way == Way::columns && group <= few_columns && job.y;
-    return few && job.x_step == bytes && job.y_step == bytes ? group : 1;
+    const bool narrow = layout.way == Way::columns && group <= narrow_columns && job.y;
+    return narrow && job.x_step == bytes && job.y_step == bytes ? group : 1;
 }
 
 template <class T> Layout layout_of(const RowsJob<T> &job, bool has_columns) {

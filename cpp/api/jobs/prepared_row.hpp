@@ -7,9 +7,7 @@
 // taken a second time instead, from the prepared block. Results of the logits (log_softmax): the
 // block is prepared once more. The bits are those of the row as a whole.
 //
-// torch.softmax's time over ours, float16 and bfloat16, AVX-512: 8 x 32768 1.59 and 1.57 (the row
-// as a whole 1.23, 1.22), 1 x 1048576 1.60 and 1.53 (1.11, 1.09). logsumexp against the row as a
-// whole: 8 x 32768 0.9x, 1 x 1048576 0.6x; log_softmax 0.83x and 0.55x.
+// `python bench/run.py --only halves` has its times beside torch.softmax's.
 #pragma once
 #include "api/jobs/rows_job.hpp"
 #include "dispatch/kernel_for.hpp"
@@ -72,8 +70,8 @@ template <class T, class Operation> class PreparedRow {
         const auto at = static_cast<std::ptrdiff_t>(b * size);
         const char *const mask = mask_ ? mask_ + at * job_.mask_step : nullptr;
         const PrologueArguments<T> logits{
-            x_ + at * job_.x_step, job_.format, 0,       job_.x_step, mask, job_.mask_kind, 0,
-            job_.mask_step,        job_.scale,  room(b), 0,           1,    length(b)};
+            x_ + at * job_.x_step, job_.format, 0, job_.x_step, job_.scale, mask, job_.mask_kind, 0,
+            job_.mask_step,        room(b),     0, 1,           length(b)};
         operation_.kernel.prologue(logits);
     }
     void step(LongRowArguments<T> &a, LongRowStep step) const {

@@ -60,9 +60,8 @@ template <class T, class Operation> class BlockWalk {
         case Way::prepared_rows:
             if (by_blocks() && prepared_row(at, x, y, z, number))
                 return;
-            prepare({x, job_.format, x_row, job_.x_step, mask(at), job_.mask_kind,
-                     job_.outer.stride(masks), job_.mask_step, job_.scale, z, layout_.stride, rows,
-                     job_.n});
+            prepare({x, job_.format, x_row, job_.x_step, job_.scale, mask(at), job_.mask_kind,
+                     job_.outer.stride(masks), job_.mask_step, z, layout_.stride, rows, job_.n});
             place_sinks(at, z + job_.n, layout_.stride, rows);
             result = layout_.target == Target::direct ? static_cast<T *>(y) : z;
             stride = layout_.target == Target::direct ? y_row / size : layout_.stride;
@@ -75,8 +74,8 @@ template <class T, class Operation> class BlockWalk {
                 finish({z, layout_.stride, y, job_.format, y_row, job_.y_step, rows, job_.n});
             return;
         case Way::prepared_columns:
-            prepare({x, job_.format, job_.x_step, x_row, mask(at), job_.mask_kind, job_.mask_step,
-                     job_.outer.stride(masks), job_.scale, z, layout_.stride, job_.n, rows});
+            prepare({x, job_.format, job_.x_step, x_row, job_.scale, mask(at), job_.mask_kind,
+                     job_.mask_step, job_.outer.stride(masks), z, layout_.stride, job_.n, rows});
             place_sinks(at, z + static_cast<std::ptrdiff_t>(job_.n) * layout_.stride, 1, rows);
             operation_.columns({z, layout_.stride, z, layout_.stride, y ? z : nullptr,
                                 layout_.stride, nullptr, nullptr, rows, length},
@@ -132,16 +131,16 @@ template <class T, class Operation> class BlockWalk {
             return;
         for (std::size_t r = 0; r < rows; ++r, z += row)
             if (*z != *z &&
-                !any_kept(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
+                !any_unmasked(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
                 for (std::size_t i = 0; i < job_.n; ++i)
                     z[static_cast<std::ptrdiff_t>(i) * step] = operation_.nothing;
     }
     void clear_rows(const Offsets &at, std::size_t rows, std::size_t number) const {
         for (std::size_t r = 0; job_.mask && r < rows; ++r)
-            if (!any_kept(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
+            if (!any_unmasked(mask(at) + static_cast<std::ptrdiff_t>(r) * job_.outer.stride(masks)))
                 operation_.clear(number + r);
     }
-    bool any_kept(const char *mask) const {
+    bool any_unmasked(const char *mask) const {
         for (std::size_t i = 0; i < job_.n; ++i, mask += job_.mask_step) {
             if (job_.mask_kind == MaskKind::keep) {
                 if (*mask)

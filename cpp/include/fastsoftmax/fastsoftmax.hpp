@@ -24,11 +24,11 @@ namespace fastsoftmax {
 
 struct Options {
     std::string_view variant = "exact"; ///< see variants()
-    std::string_view isa = {};          ///< for tests and measurements; empty: the best there is
     /// Threads to use at most; 0: FASTSOFTMAX_NUM_THREADS, OMP_NUM_THREADS, or the CPUs that
     /// affinity mask and cgroup leave. Rows are split over them where each gets about 20 us of
     /// work; bits don't depend on it.
     int threads = 0;
+    std::string_view isa = {}; ///< for tests and measurements; empty: the best there is
 };
 
 /// An array of any layout: extents and strides of every dimension, strides in bytes. The data need

@@ -28,14 +28,14 @@ using Mask = Array<const std::uint8_t>;
 /// but the last, strides of 0 where rows share a head. options.variant is the mode: "wide" (Out
 /// int16_t or uint8_t), "i16+div", "i16+clb" (int16_t), "i8+div" or "i8+clb" (uint8_t).
 template <class Out>
-void hccs(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const Head> heads,
+void hccs(Array<const std::int8_t> x, Array<const Head> heads, Mask mask, Array<Out> y,
           Options options);
 
 /// Softmax of scale * x along the last dimension, by a table of exp; scales as `heads` above, each
 /// finite and above 0. options.variant is "u8" or "u16", Out uint8_t (full 255) or int16_t (32767).
 /// "u8" may be far from softmax but in the shortest rows: see common/int8_exp_table.hpp.
 template <class Out>
-void softmax(Array<const std::int8_t> x, Mask mask, Array<Out> y, Array<const double> scales,
+void softmax(Array<const std::int8_t> x, Array<const double> scales, Mask mask, Array<Out> y,
              Options options);
 
 /// The same of contiguous rows that share their parameters.
@@ -46,7 +46,7 @@ void hccs(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, const H
     const auto row = static_cast<std::ptrdiff_t>(n), size = std::ptrdiff_t{sizeof(Out)};
     const auto all = static_cast<std::ptrdiff_t>(n * sizeof(Out)); // n that wraps here is refused
     const std::ptrdiff_t bytes[] = {row, 1}, results[] = {all, size}, none[] = {0};
-    hccs<Out>({x, shape, bytes}, {}, {y, shape, results}, {&head, {shape, 1}, none}, options);
+    hccs<Out>({x, shape, bytes}, {&head, {shape, 1}, none}, {}, {y, shape, results}, options);
 }
 template <class Out>
 void softmax(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, double scale,
@@ -55,7 +55,7 @@ void softmax(const std::int8_t *x, Out *y, std::size_t rows, std::size_t n, doub
     const auto row = static_cast<std::ptrdiff_t>(n), size = std::ptrdiff_t{sizeof(Out)};
     const auto all = static_cast<std::ptrdiff_t>(n * sizeof(Out)); // n that wraps here is refused
     const std::ptrdiff_t bytes[] = {row, 1}, results[] = {all, size}, none[] = {0};
-    softmax<Out>({x, shape, bytes}, {}, {y, shape, results}, {&scale, {shape, 1}, none}, options);
+    softmax<Out>({x, shape, bytes}, {&scale, {shape, 1}, none}, {}, {y, shape, results}, options);
 }
 
 } // namespace fastsoftmax::int8

@@ -153,11 +153,11 @@ class DeviceState(Settled):
                     queries,
                     keys,
                     mixed,
-                    answers,
                     self.d_k,
                     self.d_v,
                     logs,
                     log_output,
+                    answers,
                     place.stream,
                 )
             else:

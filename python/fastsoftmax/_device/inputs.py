@@ -199,13 +199,13 @@ class Call(Place):
             return operand
         return self.cast(self.library.copy_rows(value, len(value.shape) - 1), operand.dtype)
 
-    def launch(self, y: Any, m: Any, s: Any, mask: Any, sink: Any, scale: float) -> None:
+    def launch(self, scale: float, mask: Any, sink: Any, y: Any, m: Any, s: Any) -> None:
         """Enqueue the kernel, if there is anything to write."""
         if 0 in (self.x.shape if y is not None else self.rows):
             return
         self.cuda.rows(
-            self.op, self.variant, self.x, self.axis, y, m, s, mask, sink, scale,
-            self.masked_at_most, self.stream, self.scratch,
+            self.op, self.x, self.variant, self.axis, scale, mask, self.masked_at_most, sink,
+            y, m, s, self.stream, self.scratch,
         )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Call:
         """Whether elements of a row lie side by side."""
         return bool(self.n <= 1 or (array.shape[-1:] == (self.n,) and array.strides[-1] == 1))
 
-    def arrays(self, dtype: np.dtype[Any], mask: Any, out: Any) -> tuple[Any, Any, Any, Any]:
+    def arrays(self, mask: Any, dtype: np.dtype[Any], out: Any) -> tuple[Any, Any, Any, Any]:
         """Give x, mask and result for the kernel, and the result for the caller."""
         place, library = self.place, self.place.library
         seen_mask = self._mask(mask)
@@ -98,18 +98,18 @@ class Call:
 
 
 def hccs(
-    call: Call, heads: NDArray[np.int32], mode: str, dtype: np.dtype[Any], mask: Any, out: Any
+    call: Call, heads: NDArray[np.int32], mode: str, mask: Any, dtype: np.dtype[Any], out: Any
 ) -> Any:
     """HCCS with B, S and Dmax in the last dimension of `heads`."""
     place = call.place
     place.check_variant(mode, "hccs", "int8", "mode")
     sets, each, count = call.sets(heads, "params", 1)
     with place.library.using(place.stream):
-        x, seen_mask, y, result = call.arrays(dtype, mask, out)
+        x, seen_mask, y, result = call.arrays(mask, dtype, out)
         if 0 not in call.shape:
             B, S, Dmax = map(int, sets[0])
             uploaded = place.upload(np.ascontiguousarray(sets)) if count > 1 else None
-            place.cuda.hccs(mode, x, seen_mask, y, each, count, B, S, Dmax, uploaded, place.stream)
+            place.cuda.hccs(x, uploaded, B, S, Dmax, each, count, mode, seen_mask, y, place.stream)
     count_write(out)
     return result
 
@@ -122,7 +122,7 @@ def softmax(
     place.check_variant(table, "int8", "int8", "table")
     sets, each, count = call.sets(scales, "the scales")
     with place.library.using(place.stream):
-        x, seen_mask, y, result = call.arrays(checked_out_dtype(asked), mask, out)
+        x, seen_mask, y, result = call.arrays(mask, checked_out_dtype(asked), out)
         if 0 not in call.shape:
             uploaded = None
             if count > 1:
@@ -130,7 +130,7 @@ def softmax(
                 uploaded = place.upload(factors.copy())
             scale = float(sets[0])
             place.cuda.int8_softmax(
-                table, x, seen_mask, y, each, count, scale, uploaded, place.stream
+                x, uploaded, scale, each, count, table, seen_mask, y, place.stream
             )
     count_write(out)
     return result

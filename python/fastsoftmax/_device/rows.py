@@ -30,7 +30,7 @@ def mapped(
         if result is out:  # what would be read after it is written over is copied first
             seen_mask = call.apart(seen_mask, mask, y)
             seen_sink = call.apart(seen_sink, sink, y)
-        call.launch(y, None, None, seen_mask, seen_sink, factor)
+        call.launch(factor, seen_mask, seen_sink, y, None, None)
         if out is not None and result is not out:
             out[...] = result
     if out is None:
@@ -59,7 +59,7 @@ def reduced(
         call.take_rows()
         m, first = call.new(call.rows, call.computed)
         s, second = call.new(call.rows, call.computed) if op == "normalizer" else (None, None)
-        call.launch(None, first, second, seen_mask, seen_sink, factor)
+        call.launch(factor, seen_mask, seen_sink, None, first, second)
         if s is not None:
             return m, s
         return (m if call.computed == call.x.dtype else call.library.cast(m, logits.dtype),)
@@ -80,8 +80,8 @@ def topk(
         p, values = call.new((*call.rows, k), call.x.dtype)
         index, places = call.new((*call.rows, k), "int64")
         if 0 not in (*call.rows, k):
-            given = (call.x, call.axis, k, values, places, seen_mask, factor)
-            call.cuda.topk(*given, call.masked_at_most, call.stream)
+            given = (call.x, k, call.axis, factor, seen_mask, call.masked_at_most)
+            call.cuda.topk(*given, values, places, call.stream)
         if call.axis != n:
             p, index = call.library.permuted(p, order), call.library.permuted(index, order)
     return p, index
@@ -104,5 +104,5 @@ def scan(
         m, first = call.new(call.rows, call.computed)
         s, second = call.new(call.rows, call.computed)
         if 0 not in call.rows:
-            call.cuda.scan(call.variant, columns, first, second, SCAN_THREADS, True, call.stream)
+            call.cuda.scan(columns, call.variant, first, second, SCAN_THREADS, True, call.stream)
     return m, s

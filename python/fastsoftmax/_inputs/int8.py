@@ -135,9 +135,9 @@ class Job:
 
 def job_of(
     x: NDArray[np.int8],
+    axis: int,
     mask: object,
     dtype: np.dtype[Any],
-    axis: int,
     out: object,
     isa: object,
 ) -> Job:

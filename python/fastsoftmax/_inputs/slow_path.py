@@ -30,12 +30,12 @@ def mapped(
     isa: str | None,
 ) -> Any:
     """Call an operation whose result has the shape of the logits."""
-    x, given = _checked(logits, variant, axis, scale, mask, sink, threads, isa)
+    x, before, after = _checked(logits, variant, axis, scale, mask, sink, threads, isa)
     target = np.empty_like(x.array, subok=False) if out is None else checked_out(out, x)
-    if function(x.array, target, *given) is False:
+    if function(x.array, *before, target, *after) is False:
         # out overlaps what is read, or its elements lie apart in a way that only Python sees
         result = np.empty_like(target, order="C")
-        finished(function(x.array, result, *given))
+        finished(function(x.array, *before, result, *after))
         np.copyto(target, result)
     if out is None:
         return x.wrap(target)
@@ -55,8 +55,8 @@ def reduced(
     isa: str | None,
 ) -> tuple[Any, Operand]:
     """Call an operation that gives a value, or a tuple of them, for each row."""
-    x, given = _checked(logits, variant, axis, scale, mask, sink, threads, isa)
-    return finished(function(x.array, *given)), x
+    x, before, after = _checked(logits, variant, axis, scale, mask, sink, threads, isa)
+    return finished(function(x.array, *before, *after)), x
 
 
 def check_names(variant: object, isa: object) -> None:
@@ -83,8 +83,8 @@ def _checked(
     sink: object,
     threads: object,
     isa: str | None,
-) -> tuple[Operand, tuple[Any, ...]]:
-    """Return the logits, and what the core takes after them and a result, in its order."""
+) -> tuple[Operand, tuple[Any, ...], tuple[Any, ...]]:
+    """Return the logits, and what the core takes before a result and after it, in its order."""
     x = checked_operand(logits)
     along, count = checked_axis(axis, x.array.ndim), checked_threads(threads)
     check_names(variant, isa)
@@ -96,4 +96,4 @@ def _checked(
         checked_mask(mask, shape, computed),
         checked_sink(sink, rows, computed),
     )
-    return x, (variant, along, count, isa, *adapting, x.bfloats)
+    return x, (variant, along, *adapting), (count, isa, x.bfloats)

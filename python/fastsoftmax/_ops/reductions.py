@@ -56,7 +56,7 @@ def normalizer(
     (0.0, 4.0)
     """
     if stream is None:
-        result = _core.normalizer(logits, variant, axis, threads, isa, scale, mask, sink, False)
+        result = _core.normalizer(logits, variant, axis, scale, mask, sink, threads, isa, False)
         if result is not False:
             return result[0][()], result[1][()]
     if on_device(logits, stream):
@@ -111,7 +111,7 @@ def logsumexp(
     True
     """
     if stream is None:
-        result = _core.logsumexp(logits, variant, axis, threads, isa, scale, mask, sink, False)
+        result = _core.logsumexp(logits, variant, axis, scale, mask, sink, threads, isa, False)
         if result is not False:
             return _rounded(result, logits.dtype)[()]
     if on_device(logits, stream):

@@ -128,7 +128,7 @@ def online(
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
     if stream is None:
-        result = _core.online(logits, out, variant, axis, threads, isa, scale, mask, sink, False)
+        result = _core.online(logits, variant, axis, scale, mask, sink, out, threads, isa, False)
         if result is not False:
             return result
     if not isinstance(variant, str):
@@ -197,7 +197,7 @@ def log_softmax(
     """
     if stream is None:
         result = _core.log_softmax(
-            logits, out, variant, axis, threads, isa, scale, mask, sink, False
+            logits, variant, axis, scale, mask, sink, out, threads, isa, False
         )
         if result is not False:
             return result

@@ -1,7 +1,6 @@
 """The largest probabilities of a softmax and where they are, in one pass over the logits."""
 
 import operator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ def topk(
     ([0.5, 0.2, 0.2], [1, 2, 3])
     """
     if stream is None:
-        result = _core.topk(k, logits, "exact", axis, threads, isa, scale, mask, None, False)
+        result = _core.topk(logits, k, "exact", axis, scale, mask, None, threads, isa, False)
         if result is not False:
             p, indices = result
             return _placed(p, axis), _placed(indices, axis)
@@ -84,9 +83,11 @@ def topk(
         count = _checked(k, tuple(logits.shape), axis)
         return rows.topk(logits, count, axis, scale, mask, threads, stream, isa)
     count = _checked(k, checked_operand(logits).array.shape, axis)
-    (p, indices), x = reduced(
-        partial(_core.topk, count), logits, "exact", axis, scale, mask, None, threads, isa
-    )
+
+    def largest(x: Any, *given: Any) -> Any:
+        return _core.topk(x, count, *given)
+
+    (p, indices), x = reduced(largest, logits, "exact", axis, scale, mask, None, threads, isa)
     return x.wrap(_placed(p, axis)), x.wrap_float(_placed(indices, axis))
 
 

@@ -55,8 +55,8 @@ struct States {
 };
 
 /// Runs what has been checked; y is null where there is no q.
-void compute(const States &s, const Tokens &q, const Tokens &k, const Tokens &v, void *y,
-             std::size_t n, bool log_output, const Options &options) {
+void compute(const States &s, const Tokens &q, const Tokens &k, const Tokens &v, std::size_t n,
+             bool log_output, void *y, const Options &options) {
     const auto as = [&](auto zero) {
         using T = decltype(zero);
         run(product({s.heads(), n, s.d_v, 8}), [&] {
@@ -71,14 +71,14 @@ void compute(const States &s, const Tokens &q, const Tokens &k, const Tokens &v,
 
 /// states: [heads, heinsen_size]. Python sees to it that batches agree, where anything but a plain
 /// array of the state's own batch comes; here the sizes must.
-nb::object heinsen(nb::handle states, nb::handle q, nb::handle k, nb::handle v, nb::handle out,
-                   std::size_t d_k, std::size_t d_v, bool log_values, bool log_output,
+nb::object heinsen(nb::handle states, nb::handle q, nb::handle k, nb::handle v, std::size_t d_k,
+                   std::size_t d_v, bool log_values, bool log_output, nb::handle out,
                    nb::handle threads, nb::handle isa) {
     const States s(states, d_k, d_v, log_values);
     const Buffer y(out, true);
     const nb::str exact("exact"); // the options hold a view of it
     Options options;
-    if (!s.good || s.heads() == 0 || !read_options(exact, isa, threads, options))
+    if (!s.good || s.heads() == 0 || !read_options(exact, threads, isa, options))
         return nb::borrow(Py_False);
     const std::size_t heads = s.heads();
     const Tokens qs(q, s.buffer, heads, d_k), ks(k, s.buffer, heads, d_k),
@@ -92,7 +92,7 @@ nb::object heinsen(nb::handle states, nb::handle q, nb::handle k, nb::handle v, 
          y.elements() != product({heads, n, d_v}) || y.overlaps(s.buffer) ||
          y.overlaps(qs.buffer) || (ks.given && (y.overlaps(ks.buffer) || y.overlaps(vs.buffer)))))
         return nb::borrow(Py_False);
-    compute(s, qs, ks, vs, qs.given ? y.data<void>() : nullptr, n, log_output, options);
+    compute(s, qs, ks, vs, n, log_output, qs.given ? y.data<void>() : nullptr, options);
     return nb::borrow(qs.given ? out : nb::handle(Py_True));
 }
 
@@ -116,7 +116,7 @@ nb::object step(nb::handle states, nb::handle q, nb::handle k, nb::handle v, nb:
     if (!fits(qs) || !fits(ks) || !fits(vs))
         return nb::borrow(Py_False);
     nb::object out = new_like(v);
-    compute(s, qs, ks, vs, Buffer(out, true).data<void>(), 1, false, {});
+    compute(s, qs, ks, vs, 1, false, Buffer(out, true).data<void>(), {});
     return out;
 }
 
@@ -156,8 +156,8 @@ nb::dict layout() {
 
 void add_heinsen(nb::module_ &module) {
     const auto any = [](const char *name) { return nb::arg(name).none(); };
-    module.def("heinsen", &heinsen, any("states"), any("q"), any("k"), any("v"), any("out"),
-               nb::arg("d_k"), nb::arg("d_v"), nb::arg("log_values"), nb::arg("log_output"),
+    module.def("heinsen", &heinsen, any("states"), any("q"), any("k"), any("v"), nb::arg("d_k"),
+               nb::arg("d_v"), nb::arg("log_values"), nb::arg("log_output"), any("out"),
                any("threads"), any("isa"));
     module.def("heinsen_step", &step, any("states"), any("q"), any("k"), any("v"), nb::arg("batch"),
                nb::arg("d_k"), nb::arg("d_v"));

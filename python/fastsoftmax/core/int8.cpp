@@ -40,11 +40,11 @@ bool adjacent(const Buffer &array, std::size_t size) {
 /// Logits, mask and options. `ready` says whether they are of the well-formed kind.
 class Int8Call {
   public:
-    Int8Call(nb::handle logits, nb::handle mask, nb::handle variant, nb::handle axis,
+    Int8Call(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle mask,
              nb::handle threads, nb::handle isa)
         : x(logits, false), logits_(logits) {
         if (x.element() != Element::int8 || x.dimensions() == 0 || !adjacent(x, 1) ||
-            !read_options(variant, isa, threads, options) ||
+            !read_options(variant, threads, isa, options) ||
             axis_of(axis, x.dimensions()) + 1 != static_cast<std::ptrdiff_t>(x.dimensions()))
             return;
         rows = x.shape().first(x.dimensions() - 1);
@@ -52,8 +52,8 @@ class Int8Call {
             mask_.emplace(mask, false);
             if (mask_->element() != Element::boolean || !mask_to_.fit(*mask_, x.shape()))
                 return;
-            kept_ = mask_to_.array<const std::uint8_t>(*mask_);
-            if (x.shape().back() > 1 && kept_.strides.back() != 1)
+            mask_bytes_ = mask_to_.array<const std::uint8_t>(*mask_);
+            if (x.shape().back() > 1 && mask_bytes_.strides.back() != 1)
                 return;
         }
         ready = true;
@@ -89,9 +89,9 @@ class Int8Call {
         run(x.elements(), [&] {
             const auto logits = x.array<const std::int8_t>();
             if (bytes)
-                f(logits, kept_, y.array<std::uint8_t>());
+                f(logits, mask_bytes_, y.array<std::uint8_t>());
             else
-                f(logits, kept_, y.array<std::int16_t>());
+                f(logits, mask_bytes_, y.array<std::int16_t>());
         });
         return result;
     }
@@ -105,14 +105,14 @@ class Int8Call {
     nb::handle logits_;
     std::optional<Buffer> mask_;
     Broadcast mask_to_;
-    int8::Mask kept_{};
+    int8::Mask mask_bytes_{};
 };
 
 /// `heads` holds B, S, Dmax in its last dimension, for rows of `calibrated` or of any length.
-nb::object hccs(nb::handle x, nb::handle out, nb::handle dtype, nb::handle heads,
-                std::size_t calibrated, nb::handle mode, nb::handle mask, nb::handle axis,
+nb::object hccs(nb::handle x, nb::handle heads, std::size_t calibrated, nb::handle mode,
+                nb::handle axis, nb::handle mask, nb::handle out, nb::handle dtype,
                 nb::handle threads, nb::handle isa) {
-    const Int8Call call(x, mask, mode, axis, threads, isa);
+    const Int8Call call(x, mode, axis, mask, threads, isa);
     const Buffer parameters(heads, false);
     if (!call.ready || parameters.element() != Element::int32 || !parameters.packed() ||
         parameters.dimensions() == 0 || parameters.shape().back() != 3)
@@ -132,15 +132,15 @@ nb::object hccs(nb::handle x, nb::handle out, nb::handle dtype, nb::handle heads
     };
     if (n > 0 && std::any_of(each.data, each.data + parameters.elements() / 3, fails))
         return nb::borrow(Py_False);
-    return call.write(out, type, parameters, [&](auto logits, auto kept, auto y) {
-        int8::hccs(logits, kept, y, each, call.options);
+    return call.write(out, type, parameters, [&](auto logits, auto mask, auto y) {
+        int8::hccs(logits, each, mask, y, call.options);
     });
 }
 
-nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle scale,
-                   nb::handle table, nb::handle mask, nb::handle axis, nb::handle threads,
+nb::object softmax(nb::handle x, nb::handle scale, nb::handle table, nb::handle axis,
+                   nb::handle mask, nb::handle out, nb::handle dtype, nb::handle threads,
                    nb::handle isa) {
-    Int8Call call(x, mask, table, axis, threads, isa);
+    Int8Call call(x, table, axis, mask, threads, isa);
     const Element type = result_of(dtype, Element::none);
     if (!call.ready || type == Element::none)
         return nb::borrow(Py_False);
@@ -153,8 +153,8 @@ nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle sc
     std::vector<std::ptrdiff_t> strides(call.rows.size(), 0);
     const Buffer scales(scale, false); // none, where it is a number
     const auto write = [&](const double *each) {
-        return call.write(out, type, scales, [&](auto logits, auto kept, auto y) {
-            int8::softmax(logits, kept, y, {each, call.rows, strides}, call.options);
+        return call.write(out, type, scales, [&](auto logits, auto mask, auto y) {
+            int8::softmax(logits, {each, call.rows, strides}, mask, y, call.options);
         });
     };
     if (PyFloat_CheckExact(scale.ptr())) {
@@ -173,10 +173,10 @@ nb::object softmax(nb::handle x, nb::handle out, nb::handle dtype, nb::handle sc
 void add_int8(nb::module_ &module) {
     // None has to come through everywhere: saying what is wrong with it is left to Python
     const auto any = [](const char *name) { return nb::arg(name).none(); };
-    module.def("hccs", &hccs, any("x"), any("out"), any("dtype"), any("heads"), nb::arg("n"),
-               any("mode"), any("mask"), any("axis"), any("threads"), any("isa"));
-    module.def("int8_softmax", &softmax, any("x"), any("out"), any("dtype"), any("scale"),
-               any("table"), any("mask"), any("axis"), any("threads"), any("isa"));
+    module.def("hccs", &hccs, any("x"), any("heads"), nb::arg("n"), any("mode"), any("axis"),
+               any("mask"), any("out"), any("dtype"), any("threads"), any("isa"));
+    module.def("int8_softmax", &softmax, any("x"), any("scale"), any("table"), any("axis"),
+               any("mask"), any("out"), any("dtype"), any("threads"), any("isa"));
     module.def("hccs_problem", [](int b, int s, int Dmax, const std::string &mode, std::size_t n) {
         return int8::problem_of({b, s, Dmax}, mode, n);
     });

@@ -10,12 +10,12 @@ namespace {
 
 /// What all operations take. `ready` says whether everything is of the well-formed kind.
 struct Call {
-    Call(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle threads, nb::handle isa,
-         nb::handle scale, nb::handle mask, nb::handle sink, bool bfloats)
+    Call(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle scale, nb::handle mask,
+         nb::handle sink, nb::handle threads, nb::handle isa, bool bfloats)
         : x(logits, false), bfloats(bfloats) {
         const bool known = x.is_float() || x.element() == Element::float16 ||
                            (x.element() == Element::word && bfloats);
-        if (!known || !read_options(variant, isa, threads, options))
+        if (!known || !read_options(variant, threads, isa, options))
             return;
         along = axis_of(axis, x.dimensions());
         ready = along >= 0 && adapting.read(x, static_cast<std::size_t>(along), scale, mask, sink);
@@ -47,19 +47,19 @@ template <class F> nb::object map(nb::handle logits, nb::handle out, const Call 
     return result;
 }
 
-nb::object online(nb::handle logits, nb::handle out, nb::handle variant, nb::handle axis,
-                  nb::handle threads, nb::handle isa, nb::handle scale, nb::handle mask,
-                  nb::handle sink, bool bfloats) {
-    return map(logits, out, {logits, variant, axis, threads, isa, scale, mask, sink, bfloats},
+nb::object online(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle scale,
+                  nb::handle mask, nb::handle sink, nb::handle out, nb::handle threads,
+                  nb::handle isa, bool bfloats) {
+    return map(logits, out, {logits, variant, axis, scale, mask, sink, threads, isa, bfloats},
                [](auto x, auto y, auto along, const auto &options, const auto &adaptation) {
                    fastsoftmax::online(x, y, along, options, adaptation);
                });
 }
 
-nb::object log_softmax(nb::handle logits, nb::handle out, nb::handle variant, nb::handle axis,
-                       nb::handle threads, nb::handle isa, nb::handle scale, nb::handle mask,
-                       nb::handle sink, bool bfloats) {
-    return map(logits, out, {logits, variant, axis, threads, isa, scale, mask, sink, bfloats},
+nb::object log_softmax(nb::handle logits, nb::handle variant, nb::handle axis, nb::handle scale,
+                       nb::handle mask, nb::handle sink, nb::handle out, nb::handle threads,
+                       nb::handle isa, bool bfloats) {
+    return map(logits, out, {logits, variant, axis, scale, mask, sink, threads, isa, bfloats},
                [](auto x, auto y, auto along, const auto &options, const auto &adaptation) {
                    fastsoftmax::log_softmax(x, y, along, options, adaptation);
                });
@@ -95,31 +95,31 @@ template <int Results, class F> nb::object reduce(const Call &call, const F &f) 
     return Results > 1 ? nb::object(nb::make_tuple(first, second)) : first;
 }
 
-nb::object normalizer(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
-                      nb::handle isa, nb::handle scale, nb::handle mask, nb::handle sink,
+nb::object normalizer(nb::handle x, nb::handle variant, nb::handle axis, nb::handle scale,
+                      nb::handle mask, nb::handle sink, nb::handle threads, nb::handle isa,
                       bool bfloats) {
     return reduce<2>(
-        {x, variant, axis, threads, isa, scale, mask, sink, bfloats},
+        {x, variant, axis, scale, mask, sink, threads, isa, bfloats},
         [](auto a, auto *m, auto *s, auto along, const auto &options, const auto &adaptation) {
             fastsoftmax::normalizer(a, m, s, along, options, adaptation);
         });
 }
 
-nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
-                     nb::handle isa, nb::handle scale, nb::handle mask, nb::handle sink,
+nb::object logsumexp(nb::handle x, nb::handle variant, nb::handle axis, nb::handle scale,
+                     nb::handle mask, nb::handle sink, nb::handle threads, nb::handle isa,
                      bool bfloats) {
     return reduce<1>(
-        {x, variant, axis, threads, isa, scale, mask, sink, bfloats},
+        {x, variant, axis, scale, mask, sink, threads, isa, bfloats},
         [](auto a, auto *m, auto *, auto along, const auto &options, const auto &adaptation) {
             fastsoftmax::logsumexp(a, m, along, options, adaptation);
         });
 }
 
 /// Probabilities and places of the k largest; results have the axis last, k in place of its extent.
-nb::object topk(nb::handle k, nb::handle logits, nb::handle variant, nb::handle axis,
-                nb::handle threads, nb::handle isa, nb::handle scale, nb::handle mask,
-                nb::handle sink, bool bfloats) {
-    const Call call(logits, variant, axis, threads, isa, scale, mask, sink, bfloats);
+nb::object topk(nb::handle logits, nb::handle k, nb::handle variant, nb::handle axis,
+                nb::handle scale, nb::handle mask, nb::handle sink, nb::handle threads,
+                nb::handle isa, bool bfloats) {
+    const Call call(logits, variant, axis, scale, mask, sink, threads, isa, bfloats);
     if (!call.ready || !sink.is_none() || !PyLong_CheckExact(k.ptr()))
         return nb::borrow(Py_False);
     const auto extent = call.x.shape()[static_cast<std::size_t>(call.along)];
@@ -148,7 +148,7 @@ nb::object topk(nb::handle k, nb::handle logits, nb::handle variant, nb::handle 
 
 nb::object scan(nb::handle x, nb::handle variant, nb::handle axis, nb::handle threads,
                 nb::handle isa) {
-    const Call call(x, variant, axis, threads, isa, nb::float_(1.0), nb::none(), nb::none(), false);
+    const Call call(x, variant, axis, nb::float_(1.0), nb::none(), nb::none(), threads, isa, false);
     if (!call.x.is_float())
         return nb::borrow(Py_False);
     return reduce<2>(call, [](auto a, auto *m, auto *s, auto along, const auto &options,
@@ -166,14 +166,14 @@ void add_operations(nb::module_ &module) {
     const auto any = [](const char *name) { return nb::arg(name).none(); };
     for (const auto &[name, f] :
          {std::pair{"online", &online}, std::pair{"log_softmax", &log_softmax}})
-        module.def(name, f, any("logits"), any("out"), any("variant"), any("axis"), any("threads"),
-                   any("isa"), any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
+        module.def(name, f, any("logits"), any("variant"), any("axis"), any("scale"), any("mask"),
+                   any("sink"), any("out"), any("threads"), any("isa"), nb::arg("bfloats"));
     for (const auto &[name, f] :
          {std::pair{"normalizer", &normalizer}, std::pair{"logsumexp", &logsumexp}})
-        module.def(name, f, any("logits"), any("variant"), any("axis"), any("threads"), any("isa"),
-                   any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
-    module.def("topk", &topk, any("k"), any("logits"), any("variant"), any("axis"), any("threads"),
-               any("isa"), any("scale"), any("mask"), any("sink"), nb::arg("bfloats"));
+        module.def(name, f, any("logits"), any("variant"), any("axis"), any("scale"), any("mask"),
+                   any("sink"), any("threads"), any("isa"), nb::arg("bfloats"));
+    module.def("topk", &topk, any("logits"), any("k"), any("variant"), any("axis"), any("scale"),
+               any("mask"), any("sink"), any("threads"), any("isa"), nb::arg("bfloats"));
     module.def("scan", &scan, any("logits"), any("variant"), any("axis"), any("threads"),
                any("isa"));
 }

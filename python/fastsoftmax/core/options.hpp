@@ -23,7 +23,7 @@ inline std::ptrdiff_t axis_of(nb::handle axis, std::size_t dimensions) {
 }
 
 /// Variant and ISA as text, which belongs to the Python objects, and the number of threads.
-inline bool read_options(nb::handle variant, nb::handle isa, nb::handle threads, Options &options) {
+inline bool read_options(nb::handle variant, nb::handle threads, nb::handle isa, Options &options) {
     const auto text = [](nb::handle object, std::string_view &view) {
         if (!PyUnicode_Check(object.ptr()))
             return false;

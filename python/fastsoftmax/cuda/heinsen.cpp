@@ -10,7 +10,7 @@ namespace {
 /// Adds k and v to the states, then answers q in y, token after token; each pair may be left out.
 /// Logarithms: v are such; log_output: y, too.
 void heinsen(const Array &from, const Array &to, const Array *q, const Array *k, const Array *v,
-             const Array *y, int d_k, int d_v, bool log_values, bool log_output,
+             int d_k, int d_v, bool log_values, bool log_output, const Array *y,
              std::uintptr_t stream) {
     require(from.dimensions() == 2 && (q || k) && !q == !y && !k == !v, "tokens are missing");
     cuda::HeinsenArguments arguments{};
@@ -66,7 +66,7 @@ void start(const Array &states, int d_k, int d_v, bool zeros, bool log_values,
 
 void add_heinsen(nb::module_ &module) {
     module.def("heinsen", &heinsen, nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
-               nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+               nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
                nb::arg());
     module.def("heinsen_start", &start);
     module.def("heinsen_size", &cuda::heinsen_device_size);

@@ -14,8 +14,8 @@ namespace {
 /// Rows that share parameters: `each` of them, then the next set, `sets` in turn.
 using Shared = std::array<std::int64_t, 2>;
 
-cuda::Int8Arguments arguments_of(const Array &x, const Array *mask, const Array &y,
-                                 const Shared &shared, std::uintptr_t stream) {
+cuda::Int8Arguments arguments_of(const Array &x, const Shared &shared, const Array *mask,
+                                 const Array &y, std::uintptr_t stream) {
     require(x.dimensions() > 0 && x.dtype() == "int8", "logits aren't int8");
     require(y.dtype() == "uint8" || y.dtype() == "int16", "out is neither uint8 nor int16");
     require(!mask || mask->dtype() == "bool", "mask isn't of booleans");
@@ -62,27 +62,29 @@ template <class T> const T *sets_of(const Array *array, const Shared &shared, co
     return static_cast<const T *>(array->data());
 }
 
-void hccs(const std::string &mode, const Array &x, const Array *mask, const Array &y,
-          std::int64_t each, std::int64_t sets, int B, int S, int Dmax, const Array *heads,
+/// Parameters: `heads`, a set for each of `sets`, or B, S and Dmax for all rows.
+void hccs(const Array &x, const Array *heads, int B, int S, int Dmax, std::int64_t each,
+          std::int64_t sets, const std::string &mode, const Array *mask, const Array &y,
           std::uintptr_t stream) {
     const int number = cuda::hccs_mode(mode.c_str());
     require(number >= 0, "no such mode");
     const Shared shared{each, sets};
     const auto *all = sets_of<cuda::HccsHead>(heads, shared, "int32");
-    const auto arguments = arguments_of(x, mask, y, shared, stream);
+    const auto arguments = arguments_of(x, shared, mask, y, stream);
     launch(x.device(), "hccs/" + mode, [&] {
         return cuda::launch_hccs(arguments, static_cast<cuda::HccsMode>(number), {B, S, Dmax}, all);
     });
 }
 
-void softmax(const std::string &table, const Array &x, const Array *mask, const Array &y,
-             std::int64_t each, std::int64_t sets, double scale, const Array *factors,
+/// Parameters: `factors`, those of a scale for each of `sets`, or one scale for all rows.
+void softmax(const Array &x, const Array *factors, double scale, std::int64_t each,
+             std::int64_t sets, const std::string &table, const Array *mask, const Array &y,
              std::uintptr_t stream) {
     const int number = cuda::exp_table(table.c_str());
     require(number >= 0, "no such table");
     const Shared shared{each, sets};
     const auto *all = sets_of<cuda::ExpFactors>(factors, shared, "int16");
-    const auto arguments = arguments_of(x, mask, y, shared, stream);
+    const auto arguments = arguments_of(x, shared, mask, y, stream);
     const cuda::ExpFactors one = all ? cuda::ExpFactors{} : cuda::exp_factors(scale);
     launch(x.device(), "int8/" + table, [&] {
         return cuda::launch_exp_table(arguments, static_cast<cuda::ExpTable>(number), one, all);
@@ -100,10 +102,10 @@ nb::bytes exp_factors(const nb::sequence &scales) {
 } // namespace
 
 void add_int8(nb::module_ &module) {
-    module.def("hccs", &hccs, nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
-               nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
-    module.def("int8_softmax", &softmax, nb::arg(), nb::arg(), nb::arg().none(), nb::arg(),
-               nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
+    module.def("hccs", &hccs, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+               nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
+    module.def("int8_softmax", &softmax, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
+               nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
     module.def("exp_factors", &exp_factors);
 }
 

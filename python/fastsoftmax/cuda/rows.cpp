@@ -36,9 +36,9 @@ void *values_of_rows(const Array *array, const Rows &rows, bool wide) {
 /// Everything that a launcher takes but the stream and the workspace.
 class Job {
   public:
-    Job(const std::string &operation, const std::string &variant, const Array &x, int axis,
-        const Array *y, const Array *m, const Array *s, const Array *mask, const Array *sink,
-        double scale, double masked_at_most)
+    Job(const std::string &operation, const Array &x, const std::string &variant, int axis,
+        double scale, const Array *mask, double masked_at_most, const Array *sink, const Array *y,
+        const Array *m, const Array *s)
         : rows_(x, axis) {
         arguments_.operation = operation_of(operation);
         arguments_.variant = cuda::rows_variant(variant.c_str());
@@ -116,10 +116,10 @@ class Job {
 };
 
 /// `scratch` gives so many bytes on the device; it is called only where some are needed.
-void rows(const std::string &operation, const std::string &variant, const Array &x, int axis,
-          const Array *y, const Array *m, const Array *s, const Array *mask, const Array *sink,
-          double scale, double masked_at_most, std::uintptr_t stream, const nb::callable &scratch) {
-    Job job(operation, variant, x, axis, y, m, s, mask, sink, scale, masked_at_most);
+void rows(const std::string &operation, const Array &x, const std::string &variant, int axis,
+          double scale, const Array *mask, double masked_at_most, const Array *sink, const Array *y,
+          const Array *m, const Array *s, std::uintptr_t stream, const nb::callable &scratch) {
+    Job job(operation, x, variant, axis, scale, mask, masked_at_most, sink, y, m, s);
     cuda::RowsArguments &arguments = job.arguments();
     arguments.stream = reinterpret_cast<cuda::Stream>(stream);
     nb::object held;
@@ -133,9 +133,9 @@ void rows(const std::string &operation, const std::string &variant, const Array 
 } // namespace
 
 void add_rows(nb::module_ &module) {
-    module.def("rows", &rows, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
-               nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
-               nb::arg(), nb::arg(), nb::arg());
+    module.def("rows", &rows, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+               nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
+               nb::arg().none(), nb::arg(), nb::arg());
 }
 
 } // namespace fastsoftmax::python

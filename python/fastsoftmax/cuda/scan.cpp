@@ -9,7 +9,7 @@ namespace fastsoftmax::python {
 namespace {
 
 /// x has the steps in its first dimension, and in the others sequences side by side, in C order.
-void scan(const std::string &variant, const Array &x, const Array &m, const Array &s, int threads,
+void scan(const Array &x, const std::string &variant, const Array &m, const Array &s, int threads,
           bool ahead, std::uintptr_t stream) {
     cuda::ScanArguments arguments{};
     arguments.variant = cuda::scan_variant(variant.c_str());

@@ -12,8 +12,8 @@ cuda::Dtype computed(const Array &x) {
 }
 
 /// p and index have a row of k for each row of x, side by side.
-void topk(const Array &x, int axis, int k, const Array &p, const Array &index, const Array *mask,
-          double scale, double masked_at_most, std::uintptr_t stream) {
+void topk(const Array &x, int k, int axis, double scale, const Array *mask, double masked_at_most,
+          const Array &p, const Array &index, std::uintptr_t stream) {
     require(axis >= 0 && static_cast<std::size_t>(axis) < x.dimensions(), "no such axis");
     require(x.floats().has_value() && p.floats() == x.floats() && index.dtype() == "int64",
             "logits and results have other dtypes");
@@ -60,8 +60,8 @@ void topk(const Array &x, int axis, int k, const Array &p, const Array &index, c
 } // namespace
 
 void add_topk(nb::module_ &module) {
-    module.def("topk", &topk, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-               nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+    module.def("topk", &topk, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+               nb::arg(), nb::arg(), nb::arg(), nb::arg());
     module.attr("topk_most") = cuda::topk_most;
 }
 

@@ -29,10 +29,10 @@ def softmax(
     params: Params,
     *,
     mode: str = WIDE,
-    out_dtype: DTypeLike | None = None,
-    mask: Any = None,
     axis: int = -1,
+    mask: Any = None,
     out: Any = None,
+    out_dtype: DTypeLike | None = None,
     threads: int | None = None,
     stream: Any = None,
     isa: str | None = None,
@@ -51,15 +51,15 @@ def softmax(
         ``"wide"`` rounds ``full * s / Z`` to nearest, exactly. ``"i16+div"``, ``"i16+clb"``,
         ``"i8+div"``, ``"i8+clb"`` are the paper's, bit for bit; they need rows of the length that
         the parameters were calibrated for.
-    out_dtype : dtype, optional
-        int16 (full scale 32767) or uint8 (255). By default what the mode gives; "wide": int16.
-    mask : ndarray of bool, optional
-        True where a position takes part; broadcasts to the shape of `x`.
     axis : int
         The axis along which the result sums to about full scale.
+    mask : ndarray of bool, optional
+        True where a position takes part; broadcasts to the shape of `x`.
     out : ndarray, optional
         Where to write the result: any strides, but no two elements in the same place. It may
         overlap the other arrays.
+    out_dtype : dtype, optional
+        int16 (full scale 32767) or uint8 (255). By default what the mode gives; "wide": int16.
     threads : int, optional
         At most so many threads; the bits don't depend on it.
     stream : optional
@@ -102,7 +102,7 @@ def softmax(
     """
     if stream is None and isinstance(params, Params):
         result = _core.hccs(
-            x, out, out_dtype, params.heads, params.n, mode, mask, axis, threads, isa
+            x, params.heads, params.n, mode, axis, mask, out, out_dtype, threads, isa
         )
         if result is not False:
             return result
@@ -111,16 +111,16 @@ def softmax(
 
         call = device.Call(x, axis, threads, stream, isa)
         heads = heads_for(params, mode, call.n)
-        return device.hccs(call, heads, mode, _dtype_of(mode, out_dtype), mask, out)
+        return device.hccs(call, heads, mode, mask, _dtype_of(mode, out_dtype), out)
     logits = checked_logits(x)
     along = axis_of(axis, logits.ndim)
     mode = checked_variant(mode, "mode", "hccs")
     heads = heads_for(params, mode, logits.shape[along])
     dtype = _dtype_of(mode, out_dtype)
     count = checked_threads(threads)
-    job = job_of(logits, mask, dtype, along, out, isa)
+    job = job_of(logits, along, mask, dtype, out, isa)
     for_rows(heads, job.rows, "params", (3,))  # refuses those that don't fit
-    finished(_core.hccs(job.x, job.out, dtype, heads, params.n, mode, job.mask, -1, count, isa))
+    finished(_core.hccs(job.x, heads, params.n, mode, -1, job.mask, job.out, dtype, count, isa))
     return job.finish(along)
 
 
@@ -130,9 +130,9 @@ def softmax_float(
     params: Params,
     *,
     mode: str = WIDE,
-    out_dtype: DTypeLike | None = None,
-    mask: NDArray[Any] | None = None,
     axis: int = -1,
+    mask: NDArray[Any] | None = None,
+    out_dtype: DTypeLike | None = None,
     threads: int | None = None,
     isa: str | None = None,
 ) -> NDArray[Any]:
@@ -146,11 +146,11 @@ def softmax_float(
         Logits in nats.
     params, mode, axis, threads, isa
         As in `softmax`.
+    mask : ndarray of bool or float, optional
+        As in `softmax`; floats are added, and those at or below half of ``finfo.min`` mask out.
     out_dtype : dtype, optional
         The dtype of `x` (the default) or another float for the probabilities ``s / Z``; int16 or
         uint8 for the integers of `mode`.
-    mask : ndarray of bool or float, optional
-        As in `softmax`; floats are added, and those at or below half of ``finfo.min`` mask out.
 
     Returns
     -------

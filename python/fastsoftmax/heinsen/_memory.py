@@ -68,8 +68,8 @@ class Memory(Settled):
         """Return the data with no token waiting; the core keeps those that come one by one."""
         if self._data.size and self._kind == "v":
             k, v = np.empty((0, self.d_k), self.dtype), np.empty((0, self.d_v), self.dtype)
-            options = (self.d_k, self.d_v, False, False, None, None)
-            if _core.heinsen(self._data, None, k, v, None, *options) is False:
+            layout = (self.d_k, self.d_v, False, False)
+            if _core.heinsen(self._data, None, k, v, *layout, None, None, None) is False:
                 raise RuntimeError("the core refused its own state: please report this")
         return self._data
 
@@ -101,8 +101,8 @@ class Memory(Settled):
         out = None if q is None else np.empty((*q.shape[:-1], self.d_v), self.dtype)
         log_values = self._kind == "log_v"
         if self._data.size and (q if q is not None else k).size:  # type: ignore[union-attr]
-            options = (self.d_k, self.d_v, log_values, log_output and log_values)
-            if _core.heinsen(self._data, q, k, v, out, *options, threads, isa) is False:
+            layout = (self.d_k, self.d_v, log_values, log_output and log_values)
+            if _core.heinsen(self._data, q, k, v, *layout, out, threads, isa) is False:
                 raise RuntimeError("the core refused what had been checked: please report this")
         return out if out is None or log_values or not log_output else log_of(out)
 

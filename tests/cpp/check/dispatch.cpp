@@ -74,8 +74,9 @@ void check_refusals(Report &report) {
     const double scale = 1;
     const std::ptrdiff_t one[] = {1, 1}, none[] = {0};
     refuses(report, "a y of bytes that share memory", "lie apart", [&] {
-        fastsoftmax::int8::softmax<std::uint8_t>({quantised, shape, bytes}, {}, {small, shape, one},
-                                                 {&scale, {shape, 1}, none}, {.variant = "u8"});
+        fastsoftmax::int8::softmax<std::uint8_t>({quantised, shape, bytes},
+                                                 {&scale, {shape, 1}, none}, {},
+                                                 {small, shape, one}, {.variant = "u8"});
     });
     if (y != std::vector<float>(8, -1.0f) || y64 != std::vector<double>(8, -1.0))
         report.fail("a refused call writes");
