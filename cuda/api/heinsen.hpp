@@ -3,6 +3,8 @@
 #pragma once
 #include "cuda/api/rows.hpp"
 
+#include "common/heinsen_layout.hpp"
+
 namespace fastsoftmax::cuda {
 
 /// Elements of a head's state on a device, whose layout is not the CPU's: m and z of each key
@@ -10,7 +12,9 @@ namespace fastsoftmax::cuda {
 /// m, z and what it is too large by, then M, S and what that is too large by
 /// (kernels/heinsen/log_values.hpp). The largest number where there are more.
 constexpr std::int64_t heinsen_device_size(int d_k, int d_v, bool log_values) {
-    const auto padded = [](int d) { return (std::uint64_t(d < 0 ? 0 : d) + 15) / 16 * 16; };
+    const auto padded = [](int d) {
+        return std::uint64_t{heinsen_padded(d < 0 ? 0 : std::size_t(d))};
+    };
     // without a sign it can't wrap: 2^31 * (3 + 3 * 2^31) < 2^64
     const std::uint64_t size = padded(d_k) * (log_values ? 3 + 3 * padded(d_v) : 2 + padded(d_v));
     return size <= INT64_MAX ? static_cast<std::int64_t>(size) : INT64_MAX;

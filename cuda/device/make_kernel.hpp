@@ -12,8 +12,9 @@ constexpr Kernel kernel_of(const char *op, const char *dtype, const VariantInfo 
 }
 
 template <class T> constexpr Kernel exact_kernel(const char *op, const Claim &claim) {
-    return {op, sizeof(T) == 4 ? "float32" : "float64", variant::exact::info(), claim.bound<T>(),
-            claim.kind};
+    VariantInfo variant = variant::exact::info();
+    variant.domain = ExpConstants<T>::lowest;
+    return {op, sizeof(T) == 4 ? "float32" : "float64", variant, claim.bound<T>(), claim.kind};
 }
 
 } // namespace fastsoftmax::cuda

@@ -6,13 +6,19 @@
 namespace fastsoftmax::cuda {
 namespace {
 
-constexpr Kernel tables[] = {kernel_of("int8", "int8", byte_table::u8::info()),
-                             kernel_of("int8", "int8", byte_table::u16::info())};
+constexpr Kernel kernels[] = {
+#define FS_INT8_TABLE(name) kernel_of("int8", "int8", byte_table::name::info()),
+#include "kernels/kernels.def"
+};
+constexpr ExpTable tables[] = {
+#define FS_INT8_TABLE(name) ExpTable::name,
+#include "kernels/kernels.def"
+};
 
 } // namespace
 
-int exp_table(const char *name) { return number_of(name, tables); }
-Kernels exp_table_kernels() { return tables; }
+int exp_table(const char *name) { return number_of(name, kernels, tables); }
+Kernels exp_table_kernels() { return kernels; }
 
 ExpFactors exp_factors(double scale) {
     ExpFactors factors;

@@ -6,12 +6,14 @@
 namespace fastsoftmax::cuda {
 namespace {
 
-template <class Mode> constexpr Kernel kernel_of_mode() {
-    return kernel_of("hccs", "int8", Mode::info());
-}
-constexpr Kernel modes[] = {kernel_of_mode<hccs::i16_div>(), kernel_of_mode<hccs::i16_clb>(),
-                            kernel_of_mode<hccs::i8_div>(), kernel_of_mode<hccs::i8_clb>(),
-                            kernel_of_mode<hccs::wide>()};
+constexpr Kernel kernels[] = {
+#define FS_HCCS(name) kernel_of("hccs", "int8", hccs::name::info()),
+#include "kernels/kernels.def"
+};
+constexpr HccsMode modes[] = {
+#define FS_HCCS(name) HccsMode::name,
+#include "kernels/kernels.def"
+};
 
 template <HccsScaling scaling, bool Limits, class Out>
 int run(const Int8Arguments &a, const HccsParameters &parameters) {
@@ -20,8 +22,8 @@ int run(const Int8Arguments &a, const HccsParameters &parameters) {
 
 } // namespace
 
-int hccs_mode(const char *name) { return number_of(name, modes); }
-Kernels hccs_kernels() { return modes; }
+int hccs_mode(const char *name) { return number_of(name, kernels, modes); }
+Kernels hccs_kernels() { return kernels; }
 
 int launch_hccs(const Int8Arguments &a, HccsMode mode, const HccsHead &head,
                 const HccsHead *heads) {

@@ -6,11 +6,12 @@
 
 namespace fastsoftmax::cuda {
 
-/// Place of a variant among the kernels of an operation, or -1.
-inline int number_of(const char *variant, Kernels kernels) {
-    for (std::size_t i = 0; i < kernels.size(); ++i)
+/// The number of a method, all of which have a kernel in the same order; -1 if there is none.
+template <class Method, std::size_t Count>
+int number_of(const char *variant, const Kernel (&kernels)[Count], const Method (&methods)[Count]) {
+    for (std::size_t i = 0; i < Count; ++i)
         if (std::strcmp(variant, kernels[i].variant.name) == 0)
-            return static_cast<int>(i);
+            return static_cast<int>(methods[i]);
     return -1;
 }
 
@@ -36,13 +37,14 @@ class Int8Launch {
         call_.sections = static_cast<unsigned>(all_ / rows);
         if (call_.a.n > 2048)
             return whole_blocks<Method>(parameters);
+        constexpr bool whole_vectors = true, any_rows = false;
         if (!bulk())
-            return call_.a.n <= 512 ? in_registers<Method, 1, false>(parameters)
-                                    : in_registers<Method, 4, false>(parameters);
+            return call_.a.n <= 512 ? in_registers<Method, 1, any_rows>(parameters)
+                                    : in_registers<Method, 4, any_rows>(parameters);
         // few lanes with much of a row each: less to reduce, and pairs of lanes fill a sector
-        return call_.a.n <= 32   ? in_registers<Method, 1, true>(parameters)
-               : call_.a.n <= 64 ? in_registers<Method, 2, true>(parameters)
-                                 : in_registers<Method, 4, true>(parameters);
+        return call_.a.n <= 32   ? in_registers<Method, 1, whole_vectors>(parameters)
+               : call_.a.n <= 64 ? in_registers<Method, 2, whole_vectors>(parameters)
+                                 : in_registers<Method, 4, whole_vectors>(parameters);
     }
 
   private:
