@@ -100,7 +100,7 @@ def test_any_layout_gives_the_same() -> None:
 
 
 def test_result_is_the_quotient_of_the_entries() -> None:
-    """In units of the result; test_int8_bound.py has the distance from softmax."""
+    """In units of the result; test_exp_table_bound.py has the distance from softmax."""
     for n in (1, 3, 64, 1000):
         for scale in (0.01, 0.05, 0.2):
             x = logits((50, n), n)

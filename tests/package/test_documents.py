@@ -22,6 +22,13 @@ NAMED = re.compile(
     r"(?<![\w/.<>*-])((?:[\w.-]+/)+[\w.-]+\.(?:cpp|cu|cuh|hpp|json|md|npz|png|py|sh|toml))\b"
     r"|`([\w-]+\.(?:cpp|cu|cuh|hpp|md|png|py|sh|toml))`"
 )
+#: The same in comments of C++, where parts of the path may be left out.
+COMMENT = re.compile(r"//(.*)")
+MENTIONED = re.compile(
+    r"(?<![\w/.*{-])((?:[\w-]+/)*[\w-]+\.(?:cpp|cu|cuh|def|hpp|md|py|sh|toml))\b"
+)
+#: What the build makes of surrogates.toml.
+GENERATED = {"surrogates.hpp", "surrogates.def", "surrogates_c.def", "isas.def"}
 #: What users have or make, and no file of ours.
 THEIRS = {"fastsoftmax/fastsoftmax.hpp", "fastsoftmax/heinsen.hpp"}
 #: Python that is shown without a fence: an indented block that begins by an import.
@@ -118,3 +125,20 @@ def test_the_readme_gives_sensible_numbers() -> None:
     """Its lines, run one after the other as they stand."""
     (block,) = blocks(README)
     output("-W", "error", "-c", block + SENSIBLE)
+
+
+def test_comments_name_files_that_are_there() -> None:
+    """A comment that sends its reader to another file names one, by the end of its path."""
+    known = tracked()
+    ends = {"/".join(path.split("/")[i:]) for path in known for i in range(path.count("/") + 1)}
+    sources = [path for path in known if path.endswith((".hpp", ".cpp", ".cuh", ".cu", ".def"))]
+    if not sources:
+        pytest.skip("not a checkout")
+    lost = {
+        f"{path} names {name}"
+        for path in sources
+        for comment in COMMENT.findall((ROOT / path).read_text(encoding="utf-8"))
+        for name in MENTIONED.findall(comment)
+        if name not in ends | GENERATED
+    }
+    assert not lost
