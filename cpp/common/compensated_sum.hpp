@@ -42,7 +42,7 @@ template <class V> struct CompensatedLanes {
     }
 };
 
-/// Vectors that are added by one tree. One lane has too few registers for eight: 15 % more.
+/// Vectors that are added by one tree. One lane has too few registers for eight.
 template <class V> inline constexpr int tree_size = V::lanes == 1 ? 4 : 8;
 
 /// take(j) + ... + take(j + Count - 1), added by a tree.

@@ -18,7 +18,7 @@ template <class V> struct HeinsenLogSum {
 
     /// Adds exp(exponent).
     FS_INLINE void add(const TwoSum<V> &exponent) {
-        const ExactWeight<V, false> weight{typename V::scalar(0)};
+        const ExactWeight<V, Shift::none> weight{typename V::scalar(0)};
         const V one = V::set(1), zero = V::set(0), error = exponent.error;
         const V higher = V::max(top, exponent.sum);
         const V rises = V::greater(exponent.sum, top), stays = one - rises;
@@ -46,7 +46,7 @@ template <class V> FS_INLINE V heinsen_finite(V x, double lowest) {
 template <class V> FS_INLINE V heinsen_exponential(V mixed, const TwoSum<V> &exponent) {
     constexpr double most = sizeof(typename V::scalar) == 4 ? 88 : 700;
     const V half = V::min(V::set(most), V::set(0.5) * exponent.sum);
-    const V e = ExactWeight<V, false>{typename V::scalar(0)}(half);
+    const V e = ExactWeight<V, Shift::none>{typename V::scalar(0)}(half);
     const V error = V::max(V::set(-0.5), V::min(V::set(0.5), exponent.error));
     return (V::fma(mixed, error, mixed) * e) * e;
 }

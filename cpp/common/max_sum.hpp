@@ -40,7 +40,7 @@ inline constexpr std::int32_t exponent_of_nothing = -1 << 20;
 /// comes of it.
 struct ByExp {
     template <class V> FS_INLINE V operator()(V low, V high) const {
-        return ExactWeight<V, false>{typename V::scalar(0)}(low - high);
+        return ExactWeight<V, Shift::none>{typename V::scalar(0)}(low - high);
     }
 };
 
@@ -98,7 +98,7 @@ FS_INLINE MaxSum<T> state_at_infinity(const T *x, std::size_t n, T m, std::ptrdi
 /// leading run of -inf.
 template <class Variant, class V> struct OnlineUpdate {
     using T = typename V::scalar;
-    typename Variant::template Weight<V, false> weight{T(0)};
+    typename Variant::template Weight<V, Shift::none> weight{T(0)};
     ExpWeight<V, exact_degree<T>> exact{T(0)};
     T weight_of_zero = weight(V::set(0.0)).v;
 

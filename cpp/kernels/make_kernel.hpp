@@ -34,8 +34,8 @@ constexpr Kernel make_plain_kernel() {
                   .bound_kind = info.bound_kind,
                   .run = erased<Arguments, Implementation::run>};
     // what differs by ISA and dtype
-    if constexpr (requires { typename Variant::template Weight<V, false>; }) {
-        using Weight = typename Variant::template Weight<V, false>;
+    if constexpr (requires { typename Variant::template Weight<V, Shift::none>; }) {
+        using Weight = typename Variant::template Weight<V, Shift::none>;
         kernel.variant.domain = Weight::domain();
         if constexpr (requires { Weight::operations(); }) {
             kernel.variant.operations = Weight::operations();

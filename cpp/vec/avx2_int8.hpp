@@ -95,8 +95,8 @@ struct I8 {
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return {_mm256_blendv_epi8(set(-128).v, read_n(p, n), first(n).v)};
     }
-    static FS_INLINE I8 kept(const std::uint8_t *p) { return not_zero(read(p)); }
-    static FS_INLINE I8 kept_n(const std::uint8_t *p, std::size_t n) {
+    static FS_INLINE I8 unmasked(const std::uint8_t *p) { return not_zero(read(p)); }
+    static FS_INLINE I8 unmasked_n(const std::uint8_t *p, std::size_t n) {
         return not_zero(read_n(p, n)) & first(n);
     }
     static FS_INLINE I8 first(std::size_t n) {

@@ -108,8 +108,8 @@ struct I8 {
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return {_mm512_mask_loadu_epi8(set(-128).v, bits(n), p)};
     }
-    static FS_INLINE I8 kept(const std::uint8_t *p) { return not_zero(_mm512_loadu_si512(p)); }
-    static FS_INLINE I8 kept_n(const std::uint8_t *p, std::size_t n) {
+    static FS_INLINE I8 unmasked(const std::uint8_t *p) { return not_zero(_mm512_loadu_si512(p)); }
+    static FS_INLINE I8 unmasked_n(const std::uint8_t *p, std::size_t n) {
         return not_zero(_mm512_maskz_loadu_epi8(bits(n), p));
     }
     static FS_INLINE I8 first(std::size_t n) { return {_mm512_movm_epi8(bits(n))}; }

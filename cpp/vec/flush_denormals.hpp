@@ -1,6 +1,6 @@
 // Flush denormal numbers to zero while a kernel runs, and put the caller's mode back after.
 //
-// Rows whose weights fall into the denormal window would otherwise cost ten to fifty times as much.
+// Rows whose weights fall into the denormal window would otherwise cost many times as much.
 // Included by every ISA header, inside whose unnamed namespace it must stay: see isa_unit.cpp.
 #pragma once
 

@@ -46,11 +46,11 @@ concept Int8Vector =
         { V::set(k) } -> std::same_as<V>;
         { V::spread(k) } -> std::same_as<V>; // four equal bytes to all lanes; cheaper from memory
         { V::load(from) } -> std::same_as<V>;
-        { V::load_n(from, n) } -> std::same_as<V>;  // n <= lanes; -128 beyond n
-        { V::kept(bytes) } -> std::same_as<V>;      // 0xff where the byte isn't 0
-        { V::kept_n(bytes, n) } -> std::same_as<V>; // n <= lanes; 0 beyond n
-        { V::first(n) } -> std::same_as<V>;         // n <= lanes; 0xff in the first n
-        { V::last(n) } -> std::same_as<V>;          // the same in the last n
+        { V::load_n(from, n) } -> std::same_as<V>;      // n <= lanes; -128 beyond n
+        { V::unmasked(bytes) } -> std::same_as<V>;      // 0xff where the byte isn't 0
+        { V::unmasked_n(bytes, n) } -> std::same_as<V>; // n <= lanes; 0 beyond n
+        { V::first(n) } -> std::same_as<V>;             // n <= lanes; 0xff in the first n
+        { V::last(n) } -> std::same_as<V>;              // the same in the last n
         { a.store(to) } -> std::same_as<void>;
         { a.store_n(to, n) } -> std::same_as<void>; // n <= lanes; touches nothing beyond n
         { a - b } -> std::same_as<V>;

@@ -92,8 +92,8 @@ struct I8 {
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return {vbslq_u8(first(n).v, read_n(p, n), set(-128).v)};
     }
-    static FS_INLINE I8 kept(const std::uint8_t *p) { return not_zero(vld1q_u8(p)); }
-    static FS_INLINE I8 kept_n(const std::uint8_t *p, std::size_t n) {
+    static FS_INLINE I8 unmasked(const std::uint8_t *p) { return not_zero(vld1q_u8(p)); }
+    static FS_INLINE I8 unmasked_n(const std::uint8_t *p, std::size_t n) {
         return not_zero(read_n(p, n));
     }
     static FS_INLINE I8 first(std::size_t n) {

@@ -51,9 +51,9 @@ struct I8 {
     static FS_INLINE I8 load_n(const std::int8_t *p, std::size_t n) {
         return n > 0 ? load(p) : set(-128);
     }
-    static FS_INLINE I8 kept(const std::uint8_t *p) { return set(*p ? 0xff : 0); }
-    static FS_INLINE I8 kept_n(const std::uint8_t *p, std::size_t n) {
-        return n > 0 ? kept(p) : set(0);
+    static FS_INLINE I8 unmasked(const std::uint8_t *p) { return set(*p ? 0xff : 0); }
+    static FS_INLINE I8 unmasked_n(const std::uint8_t *p, std::size_t n) {
+        return n > 0 ? unmasked(p) : set(0);
     }
     static FS_INLINE I8 first(std::size_t n) { return set(n > 0 ? 0xff : 0); }
     static FS_INLINE I8 last(std::size_t n) { return first(n); }

@@ -20,7 +20,7 @@ template <class T> class HeinsenWeights {
     static constexpr int chunk = heinsen_chunk;
     const HeinsenShared<T> s_;
     const int d_k_;
-    ExactWeight<V, false> weight_{T(0)};
+    ExactWeight<V, Shift::none> weight_{T(0)};
 
   public:
     FS_DEVICE HeinsenWeights(const HeinsenShared<T> &shared, int d_k) : s_(shared), d_k_(d_k) {}

@@ -14,19 +14,23 @@ constexpr Kernel table[] = {exact_kernel<float>("heinsen", claims::heinsen),
 
 int padded(int d) { return static_cast<int>(heinsen_padded(static_cast<std::size_t>(d))); }
 
-template <class T, bool Keys, bool Queries>
+/// What a call has of its tokens: answers are for queries, updates for keys.
+enum class Tokens { queries, keys, both };
+
+template <class T, Tokens Given>
 cudaError_t launch_kernel(const HeinsenArguments &a, HeinsenCall<T> call) {
+    constexpr bool keys = Given != Tokens::queries, queries = Given != Tokens::keys;
     call.rows = padded(a.d_k);
     call.width = padded(a.d_v);
-    const int tiles = !Keys || a.from != a.to ? (call.width + 31) / 32 : 1;
+    const int tiles = !keys || a.from != a.to ? (call.width + 31) / 32 : 1;
     call.columns = tiles == 1 ? call.width : 32;
-    call.tokens = Keys ? a.n : 4 * heinsen_chunk;
-    const std::int64_t parts = Keys ? 1 : (a.n + call.tokens - 1) / call.tokens;
+    call.tokens = keys ? a.n : 4 * heinsen_chunk;
+    const std::int64_t parts = keys ? 1 : (a.n + call.tokens - 1) / call.tokens;
     const std::size_t bytes = sizeof(T) * (a.log_values ? heinsen_log_elements<T>(a.d_k)
                                                         : HeinsenShared<T>::elements(a.d_k));
     if (a.heads > 0x7fffffff || tiles > 65535 || parts > 65535 || bytes > 0x7fffffff)
         return cudaErrorInvalidConfiguration;
-    const auto kernel = a.log_values ? heinsen_log<T, Keys, Queries> : heinsen<T, Keys, Queries>;
+    const auto kernel = a.log_values ? heinsen_log<T, keys, queries> : heinsen<T, keys, queries>;
     if (bytes > 24576) { // of 48 KiB, the rest is for what the kernel has in any case
         const cudaError_t error = cudaFuncSetAttribute(
             kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
@@ -51,9 +55,9 @@ template <class T> cudaError_t launch_dtype(const HeinsenArguments &a) {
     call.d_k = a.d_k;
     call.d_v = a.d_v;
     call.log_output = a.log_output;
-    return !a.k   ? launch_kernel<T, false, true>(a, call)
-           : !a.q ? launch_kernel<T, true, false>(a, call)
-                  : launch_kernel<T, true, true>(a, call);
+    return !a.k   ? launch_kernel<T, Tokens::queries>(a, call)
+           : !a.q ? launch_kernel<T, Tokens::keys>(a, call)
+                  : launch_kernel<T, Tokens::both>(a, call);
 }
 
 template <class T>

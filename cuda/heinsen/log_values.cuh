@@ -88,7 +88,7 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
         }
     }
     FS_DEVICE void weigh_key(T k, int i) const {
-        const ExactWeight<V, false> weight{T(0)};
+        const ExactWeight<V, Shift::none> weight{T(0)};
         MaxSum<V> state{V{m_[i]}, V{z_[i]}};
         V over = V{over_[i]} * state.rise_to(V{larger(m_[i], k)}, ByExp{});
         accumulate(state.s, over, weight(V{k} - state.m));
@@ -98,7 +98,7 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
     }
     /// c = max(q + m) and the sum of exp(q + m - c) z: each warp for itself.
     FS_DEVICE void weigh_query(const T *q, T &c, T &total) const {
-        const ExactWeight<V, false> weight{T(0)};
+        const ExactWeight<V, Shift::none> weight{T(0)};
         c = 2 * lowest;
         for (int i = lane_; i < a_.d_k; i += 32)
             c = larger(c, finite(q[i]).v + m_[i]);
@@ -121,7 +121,7 @@ template <class T, bool Keys, bool Queries> class HeinsenLogHead {
         }
     }
     FS_DEVICE void answer(std::int64_t t, int j, T c, T total) const {
-        const ExactWeight<V, false> weight{T(0)};
+        const ExactWeight<V, Shift::none> weight{T(0)};
         const T *const q = q_ + t * a_.d_k;
         const T *const state = Keys ? to_ : from_;
         const int count = j < a_.d_v ? a_.d_k : 0, first = 3 * rows_ + j;

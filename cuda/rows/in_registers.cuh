@@ -15,7 +15,7 @@
 //
 // Edges: result.cuh. Rejected: a class for each row length as on the CPU (the number of
 // threads, a power of two, is chosen when it runs; compile time and size grow with classes); a way
-// of its own for rows of whole vectors, and a loop of its own for each operation (6 % fewer
+// of its own for rows of whole vectors, and a loop of its own for each operation (fewer
 // instructions, but ptxas spills).
 #pragma once
 #include "cuda/rows/part.cuh"
@@ -66,7 +66,7 @@ template <class Variant, int Elements, class T>
 FS_DEVICE RowState<T> take_row(const Group &group, RowsOperation operation, T sink, bool unmasked,
                                T *v, T &origin) {
     using V = Lane<T>;
-    using Weight = typename Variant::template Weight<V, false>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
     T m = -infinity<T>();
 #pragma unroll
     for (int e = 0; e < Elements; ++e)

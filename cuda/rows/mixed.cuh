@@ -65,14 +65,14 @@ template <class V, int Eighths> class MixedWeight {
 
 /// A variant of the row kernels that exists on CUDA alone.
 template <int Eighths> struct Mixed {
-    template <class V, bool> using Weight = MixedWeight<V, Eighths>;
+    template <class V, Shift> using Weight = MixedWeight<V, Eighths>;
 
     static constexpr VariantInfo info() {
-        constexpr bool some = Eighths > 0;
+        constexpr bool mixed = Eighths > 0;
         constexpr const char *names[] = {"ex2", "mixed12", "mixed25", "", "mixed50"};
         return {.name = names[Eighths],
                 .form = "exp",
-                .bound = some ? 2.8e-6 : 8e-7,
+                .bound = mixed ? 2.8e-6 : 8e-7,
                 .bound_kind = claims::absolute_weight,
                 .domain = -88.03,
                 .value_at_zero = 1.0,
@@ -80,8 +80,8 @@ template <int Eighths> struct Mixed {
                 .monotone = false,
                 .operations = 2 + 11 * Eighths / 8,
                 .rescale = "h",
-                .source = some ? "ex2.approx, and a minimax polynomial of degree 4"
-                               : "ex2.approx of the special-function unit"};
+                .source = mixed ? "ex2.approx, and a minimax polynomial of degree 4"
+                                : "ex2.approx of the special-function unit"};
     }
 };
 

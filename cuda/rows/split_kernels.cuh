@@ -6,8 +6,8 @@ namespace fastsoftmax::cuda {
 
 /// Whether a variant's weights are relative to a power of two, by which sums can be rescaled.
 template <class Weight> inline constexpr bool rescales_by_powers = false;
-template <class V, int Degree, bool Shifted>
-inline constexpr bool rescales_by_powers<ExpWeight<V, Degree, Shifted>> = true;
+template <class V, int Degree, Shift By>
+inline constexpr bool rescales_by_powers<ExpWeight<V, Degree, By>> = true;
 
 /// Blocks that a multiprocessor has registers for: with fewer each, ptxas would spill.
 template <class S> inline constexpr int split_blocks = std::is_same_v<S, double> ? 2 : 3;
@@ -55,7 +55,7 @@ template <class Variant, class S>
 __global__ void __launch_bounds__(split_threads, split_blocks<S>)
     stretch_states(const RowsCall call) {
     using T = typename ComputedOf<S>::type;
-    using Weight = typename Variant::template Weight<Lane<T>, false>;
+    using Weight = typename Variant::template Weight<Lane<T>, Shift::none>;
     const Stretch<S> stretch(call);
     StretchState state;
     if constexpr (rescales_by_powers<Weight>) {
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(split_threads, split_blocks<S>)
     stretch_results(const RowsCall call) {
     using T = typename ComputedOf<S>::type;
     using V = Lane<T>;
-    using Weight = typename Variant::template Weight<V, false>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
     const RowsArguments &a = call.a;
     const Stretch<S> stretch(call);
     const T sink = sink_of<T>(a, stretch.row_at);

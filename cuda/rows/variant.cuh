@@ -77,7 +77,8 @@ inline void split_rows(RowsCall &call) {
 }
 
 template <class Variant, class S> cudaError_t launch_split_rows(RowsCall call) {
-    using Weight = typename Variant::template Weight<Lane<typename ComputedOf<S>::type>, false>;
+    using V = Lane<typename ComputedOf<S>::type>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
     split_rows(call);
     const std::int64_t blocks = call.rows * call.stretches;
     if (blocks > 0x7fffffff)

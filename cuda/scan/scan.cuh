@@ -41,7 +41,7 @@ struct TwoExpf {
 template <class Variant> class ScanStep {
     using V = Lane<float>;
     static constexpr bool branches = Variant::rescale != Rescale::by_weight;
-    typename Variant::template Weight<V, false> weight_{0.0f};
+    typename Variant::template Weight<V, Shift::none> weight_{0.0f};
     float zero_ = weight_(V::set(0.0)).v;
     OnlineUpdate<Variant, V> rescale_;
 

@@ -7,6 +7,9 @@ namespace fastsoftmax::cuda {
 
 inline constexpr int topk_threads = 256, topk_warps = 8;
 
+/// What a row ranks: x itself, or x with a scale and perhaps a mask.
+enum class Ranked { plain, adapted };
+
 struct TopkCall {
     TopkArguments a;
     std::int64_t rows;

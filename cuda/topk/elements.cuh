@@ -6,8 +6,8 @@
 
 namespace fastsoftmax::cuda {
 
-/// Plain: z is x, known when the kernel is compiled; most calls have neither scale nor mask.
-template <class S, bool Plain> class TopkElements {
+/// Which of the two is known when the kernel is compiled: most calls have neither scale nor mask.
+template <class S, Ranked By> class TopkElements {
     using T = Computed<S>;
     const TopkArguments &a_;
     const S *x_;
@@ -24,7 +24,7 @@ template <class S, bool Plain> class TopkElements {
     FS_DEVICE const S *x() const { return x_; }
     /// z of element i, whose x has been read.
     FS_DEVICE T ranked(T x, int i) const {
-        if constexpr (Plain)
+        if constexpr (By == Ranked::plain)
             return x;
         const auto scale = static_cast<T>(a_.scale);
         if (a_.mask_kind == Mask::none)

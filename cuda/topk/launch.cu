@@ -8,18 +8,18 @@ namespace {
 constexpr Kernel table[] = {exact_kernel<float>("topk", claims::probability),
                             exact_kernel<double>("topk", claims::probability)};
 
-template <class S, bool Plain> cudaError_t launch_as(const TopkCall &call) {
+template <class S, Ranked By> cudaError_t launch_as(const TopkCall &call) {
     const std::int64_t of_block = topk_threads / call.threads;
     const std::int64_t blocks = (call.rows + of_block - 1) / of_block;
     if (blocks > 0x7fffffff)
         return cudaErrorInvalidConfiguration;
-    return launch(topk<S, Plain>, dim3(static_cast<unsigned>(blocks)), dim3(topk_threads), 0,
+    return launch(topk<S, By>, dim3(static_cast<unsigned>(blocks)), dim3(topk_threads), 0,
                   call.a.stream, call);
 }
 
 template <class S> cudaError_t launch_dtype(const TopkCall &call) {
     const bool plain = call.a.mask_kind == Mask::none && call.a.scale == 1;
-    return plain ? launch_as<S, true>(call) : launch_as<S, false>(call);
+    return plain ? launch_as<S, Ranked::plain>(call) : launch_as<S, Ranked::adapted>(call);
 }
 
 } // namespace

@@ -25,13 +25,13 @@
 
 namespace fastsoftmax::cuda {
 
-template <class S, bool Plain> class TopkRow {
+template <class S, Ranked By> class TopkRow {
     using T = Computed<S>;
     using V = Lane<T>;
     static constexpr int per = per_vector<S>;
     const TopkArguments &a_;
     const Group group_;
-    const TopkElements<S, Plain> z_;
+    const TopkElements<S, By> z_;
     const int n_;
     const std::int64_t row_;
 
@@ -100,7 +100,7 @@ template <class S, bool Plain> class TopkRow {
     }
     /// Whether the mask takes out the whole row; the same for all of its threads.
     FS_DEVICE bool all_masked(T m) const {
-        if (Plain || a_.mask_kind == Mask::none || m > -infinity<T>())
+        if (By == Ranked::plain || a_.mask_kind == Mask::none || m > -infinity<T>())
             return false;
         bool unmasked = false;
         for (int i = static_cast<int>(group_.rank()); i < n_; i += static_cast<int>(group_.size))
@@ -109,7 +109,7 @@ template <class S, bool Plain> class TopkRow {
     }
     /// The sum of this thread with the row's maximum subtracted, NaN where that is infinite.
     FS_DEVICE double shifted_sum(T m) const {
-        const ExpWeight<V, exact_degree<T>, true> weight(m);
+        const ExpWeight<V, exact_degree<T>, Shift::by_maximum> weight(m);
         CompensatedLanes<V> sum;
         vectors([&](const T(&x)[per], const int (&)[per]) {
             sum.add(tree_sum<per, V>([&](std::size_t i) { return weight(V{x[i]}); }));
@@ -132,7 +132,7 @@ template <class S, bool Plain> class TopkRow {
     }
     FS_DEVICE void write(const TopList<T> &top, T m, double s, bool far, bool empty) const {
         const ExpWeight<V, exact_degree<T>> weight(m);
-        const ExpWeight<V, exact_degree<T>, true> shifted(m);
+        const ExpWeight<V, exact_degree<T>, Shift::by_maximum> shifted(m);
         top.each([&](int rank, const Placed<T> &e) {
             const T w = far ? shifted(V{e.value}).v : weight(V{e.value}).v;
             const std::int64_t to = row_ * a_.k + rank;
@@ -144,7 +144,7 @@ template <class S, bool Plain> class TopkRow {
     }
 };
 
-template <class S, bool Plain>
+template <class S, Ranked By>
 __global__ void __launch_bounds__(topk_threads, 4) topk(const TopkCall call) {
     using T = Computed<S>;
     FS_SHARED(T, values, topk_warps * topk_most);
@@ -153,7 +153,7 @@ __global__ void __launch_bounds__(topk_threads, 4) topk(const TopkCall call) {
         std::int64_t{blockIdx.x} * (topk_threads / call.threads) + threadIdx.x / call.threads;
     if (row >= call.rows) // a whole warp, which nobody waits for
         return;
-    TopkRow<S, Plain>(call, row).run(values, places);
+    TopkRow<S, By>(call, row).run(values, places);
 }
 
 } // namespace fastsoftmax::cuda

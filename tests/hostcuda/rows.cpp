@@ -159,7 +159,7 @@ void edges(Report &report) {
                     for (const double share : {1.0, 0.0}) {
                         RowsCase c(kernel, dtype, operation, 12, n);
                         c.special = hard_row;
-                        c.kept_share = share;
+                        c.unmasked_share = share;
                         c.mask = share == 1.0 ? Mask::none : n == 40 ? Mask::add : Mask::keep;
                         c.has_sink = n == 300;
                         if (share == 1.0 || n < 1300)

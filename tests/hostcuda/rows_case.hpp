@@ -67,7 +67,7 @@ struct RowsCase {
     double scale = 1, offset = 0, spread = 3;
     Mask mask = Mask::none;
     bool mask_is_broadcast = false, has_sink = false, in_place = false;
-    double kept_share = 0.7;
+    double unmasked_share = 0.7;
     std::int64_t inner_rows = 0; ///< rows as two dimensions, the last of so many
     /// Logits to put in place of drawn ones: of row r, those for which this says so.
     bool (*special)(std::int64_t row, std::int64_t i, double &logit) = nullptr;
@@ -163,7 +163,8 @@ struct RowsCase {
         std::uniform_real_distribution<double> uniform;
         constexpr T nothing = -std::numeric_limits<T>::infinity();
         for (std::size_t i = 0; i < in.keep.size(); ++i) {
-            in.keep[i] = uniform(random) < kept_share ? static_cast<std::uint8_t>(1 + i % 3) : 0;
+            in.keep[i] =
+                uniform(random) < unmasked_share ? static_cast<std::uint8_t>(1 + i % 3) : 0;
             in.add[i] = in.keep[i] ? static_cast<T>(normal(random))
                         : i % 2    ? nothing
                                    : static_cast<T>(masked);

@@ -26,7 +26,7 @@ struct ReferenceWeight {
 
 template <class Variant> ReferenceWeight reference_of() {
     using V = Lane<float>;
-    using Weight = typename Variant::template Weight<V, false>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
     return {[](float z, float m) -> double {
                 if (std::fabs(m) < Weight::limit())
                     return Weight(m)(V{z}).v;

@@ -34,7 +34,7 @@ template <class S> constexpr double denormal = 0;
 template <> constexpr double denormal<float16> = 0x1p-25;
 
 /// Which elements masks leave, by number; of every fifth row none.
-bool kept(int r, int i) { return r % 5 != 4 && i % 3 != 1; }
+bool unmasked(int r, int i) { return r % 5 != 4 && i % 3 != 1; }
 
 /// What rounding to S adds to the error of a probability.
 template <class S> constexpr double rounding = 0;
@@ -68,8 +68,8 @@ template <class S> class Rows {
         kind_ = kind, scale_ = scale;
         for (std::size_t i = 0; i < keep_.size(); ++i) {
             const int r = static_cast<int>(i) / n_, number = static_cast<int>(i) % n_;
-            keep_[i] = kept(r, number) ? 2 : 0;
-            added_[i] = kept(r, number) ? static_cast<T>(number % 4) : masked;
+            keep_[i] = unmasked(r, number) ? 2 : 0;
+            added_[i] = unmasked(r, number) ? static_cast<T>(number % 4) : masked;
         }
     }
     std::string name(int k) const {
@@ -112,7 +112,7 @@ template <class S> class Rows {
     /// What is ranked: computed as the kernel does, so that equal ones are.
     T z(int r, int i) {
         const T x = widened_one(at(r, i)), scale = static_cast<T>(scale_);
-        if (kind_ != Mask::none && !kept(r, i))
+        if (kind_ != Mask::none && !unmasked(r, i))
             return -infinity<T>();
         return kind_ == Mask::add ? std::fma(x, scale, static_cast<T>(i % 4)) : x * scale;
     }

@@ -14,9 +14,9 @@ namespace {
 
 static_assert(Vector<F32> && Vector<F64>);
 
-template <class Variant, class V, bool Shifted>
+template <class Variant, class V, Shift By>
 __global__ void weights(const typename V::scalar *x, typename V::scalar *h, typename V::scalar m) {
-    const typename Variant::template Weight<V, Shifted> weight(m);
+    const typename Variant::template Weight<V, By> weight(m);
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     weight(V::load(x + i)).store(h + i);
 }

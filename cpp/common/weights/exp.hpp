@@ -9,8 +9,8 @@
 // Reduction. With a fused multiply-add r takes one rounding (float) and ln 2 rounded to float is
 // off by 2.7e-9, which costs 2.7e-9 * (m - x): the rest cancels in the quotient. Without one, and
 // for double, k * ln 2 is taken off in two parts, the first of them exact. Rows with |m| >= `limit`
-// subtract m first (Shifted): x - m is exact there, by Sterbenz' lemma, for every x that keeps a
-// weight, and k stays small enough for the reduction.
+// subtract m first (Shift::by_maximum): x - m is exact there, by Sterbenz' lemma, for every x that
+// keeps a weight, and k stays small enough for the reduction.
 //
 // 2^(k - n) is made of bits and multiplied by p. Adding k - n to the exponent of p as an integer
 // would save nothing and turn NaN with a payload into numbers.
@@ -20,10 +20,11 @@
 // double 2e-16; tests/cpp/weight_sweep.cpp measures the weight over every float. Operations: 8 + 2
 // * degree, or 6 + degree where they fuse.
 //
-// Rejected: degree 5 (1.5e-7, 8 % faster: half of the error bound gone); folding
-// -m * log2 e into one FMA (1.1e-6 to 1.4e-6, 4-20 % faster).
+// Rejected though faster: degree 5 (1.5e-7: half of the error bound gone); folding -m * log2 e into
+// one FMA (1.1e-6 to 1.4e-6).
 #pragma once
 #include "common/config.hpp"
+#include "common/weights/shift.hpp"
 
 namespace fastsoftmax {
 
@@ -111,14 +112,14 @@ template <class V> FS_INLINE V exp_floor(V m) {
 }
 
 /// Weight of x in a row with maximum m: e^x up to a power of two that the whole row shares.
-template <class V, int Degree, bool Shifted = false> class ExpWeight {
+template <class V, int Degree, Shift By = Shift::none> class ExpWeight {
     using T = typename V::scalar;
     using C = ExpConstants<T>;
 
   public:
     FS_INLINE explicit ExpWeight(V m)
         : magic_(exponent_magic<V>()), lowest_(V::set(C::lowest)), shift_(m) {
-        if constexpr (!Shifted) {
+        if constexpr (By == Shift::none) {
             magic_ = magic_ - exp_floor(m);
             lowest_ = m + lowest_;
         }
@@ -126,7 +127,7 @@ template <class V, int Degree, bool Shifted = false> class ExpWeight {
     FS_INLINE explicit ExpWeight(T m) : ExpWeight(V::set(m)) {}
 
     FS_INLINE V operator()(V x) const {
-        if constexpr (Shifted)
+        if constexpr (By == Shift::by_maximum)
             x = x - shift_;
         const V t = V::fma(x, V::set(1.4426950408889634), magic_);
         const V half = half_exp_polynomial<Degree>(reduced(x, t - magic_));

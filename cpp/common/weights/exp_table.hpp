@@ -9,12 +9,12 @@
 // are added to its exponent.
 //
 // Error: the entry's rounding (6e-8 at most, 0 at x = m = 0) beside that of exp.hpp. Operations:
-// 16, or 12 where they fuse. Time of `exact` against degree 6: AVX-512, 32 to 32768 columns, 0.88x
-// to 0.91x; AVX2 0.88x to 0.94x.
+// 16, or 12 where they fuse.
 // Rejected: 32 entries (two registers) and a quadratic, 5.5e-7; a common factor in the table that
 // would halve its roundings, but make e^0 other than 1.
 #pragma once
 #include "common/weights/exp.hpp"
+#include "common/weights/shift.hpp"
 #include <concepts>
 
 namespace fastsoftmax {
@@ -26,7 +26,7 @@ concept HasPowerTable = requires(V t) {
     { V::fma_where_gt(t, t, t, t, t) };
 };
 
-template <class V, bool Shifted = false> class ExpTableWeight {
+template <class V, Shift By = Shift::none> class ExpTableWeight {
     using T = typename V::scalar;
     using C = ExpConstants<T>;
     static constexpr int powers = V::powers;
@@ -36,7 +36,7 @@ template <class V, bool Shifted = false> class ExpTableWeight {
   public:
     FS_INLINE explicit ExpTableWeight(V m)
         : magic_(V::set(C::magic)), lowest_(V::set(C::lowest)), shift_(m) {
-        if constexpr (!Shifted) {
+        if constexpr (By == Shift::none) {
             magic_ = V::fnma(V::set(powers), exp_floor(m), magic_);
             lowest_ = m + lowest_;
         }
@@ -44,7 +44,7 @@ template <class V, bool Shifted = false> class ExpTableWeight {
     FS_INLINE explicit ExpTableWeight(T m) : ExpTableWeight(V::set(m)) {}
 
     FS_INLINE V operator()(V x) const {
-        if constexpr (Shifted)
+        if constexpr (By == Shift::by_maximum)
             x = x - shift_;
         const V t = V::fma(x, V::set(powers * 1.4426950408889634), magic_);
         const V r = V::fnma(t - magic_, V::set(0.69314718055994531 / powers), x);

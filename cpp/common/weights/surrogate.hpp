@@ -8,21 +8,22 @@
 // afterwards.
 #pragma once
 #include "common/config.hpp"
+#include "common/weights/shift.hpp"
 
 namespace fastsoftmax {
 
-template <class Surrogate, class V, bool Shifted = false> class SurrogateWeight {
+template <class Surrogate, class V, Shift By = Shift::none> class SurrogateWeight {
     using T = typename V::scalar;
     static constexpr bool folded = Surrogate::argument_is_u;
 
   public:
     FS_INLINE explicit SurrogateWeight(V m)
-        : origin_(folded && !Shifted ? m + V::set(Surrogate::domain) : m) {}
+        : origin_(folded && By == Shift::none ? m + V::set(Surrogate::domain) : m) {}
     FS_INLINE explicit SurrogateWeight(T m) : SurrogateWeight(V::set(m)) {}
 
     FS_INLINE V operator()(V x) const {
         V a = x - origin_;
-        if constexpr (folded && Shifted)
+        if constexpr (folded && By == Shift::by_maximum)
             a = a - V::set(Surrogate::domain);
         const V edge = V::set(folded ? 0.0 : Surrogate::domain);
         if constexpr (Surrogate::masked)

@@ -9,11 +9,11 @@ namespace fastsoftmax {
 template <class Weight, class V> struct UnitWeight {
     static FS_INLINE V at(V) { return V::set(1.0); }
 };
-template <class V, int Degree, bool Shifted> struct UnitWeight<ExpWeight<V, Degree, Shifted>, V> {
-    static FS_INLINE V at(V m) { return ExactWeight<V, Shifted>(m)(m); }
+template <class V, int Degree, Shift By> struct UnitWeight<ExpWeight<V, Degree, By>, V> {
+    static FS_INLINE V at(V m) { return ExactWeight<V, By>(m)(m); }
 };
-template <class V, bool Shifted> struct UnitWeight<ExpTableWeight<V, Shifted>, V> {
-    static FS_INLINE V at(V m) { return ExpTableWeight<V, Shifted>(m)(m); }
+template <class V, Shift By> struct UnitWeight<ExpTableWeight<V, By>, V> {
+    static FS_INLINE V at(V m) { return ExpTableWeight<V, By>(m)(m); }
 };
 
 /// The same for one row.

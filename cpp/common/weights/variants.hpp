@@ -1,6 +1,6 @@
 // The hand-written variants: exp with polynomials of several degrees. The others are generated.
 //
-// A variant is a type with info(), a weight for rows (`Weight<V, Shifted>`), and what `scan` needs:
+// A variant is a type with info(), a weight for rows (`Weight<V, By>`), and what `scan` needs:
 // `rescale`, saying what s is multiplied by on a new maximum.
 #pragma once
 #include "common/claims.hpp"
@@ -17,9 +17,9 @@ enum class Rescale { by_weight, by_exp };
 template <class T> inline constexpr int exact_degree = sizeof(T) == 4 ? 6 : 11;
 
 /// The weight that `exact` has on V.
-template <class V, bool Shifted>
-using ExactWeight = std::conditional_t<HasPowerTable<V>, ExpTableWeight<V, Shifted>,
-                                       ExpWeight<V, exact_degree<typename V::scalar>, Shifted>>;
+template <class V, Shift By>
+using ExactWeight = std::conditional_t<HasPowerTable<V>, ExpTableWeight<V, By>,
+                                       ExpWeight<V, exact_degree<typename V::scalar>, By>>;
 
 namespace variant {
 
@@ -45,12 +45,12 @@ struct exact {
         return exp_info("exact", 6, 7e-8, 1.0, "exp", "minimax polynomial, degree 6 (float64: 11)");
     }
     static constexpr Rescale rescale = Rescale::by_weight;
-    template <class V, bool Shifted> using Weight = ExactWeight<V, Shifted>;
+    template <class V, Shift By> using Weight = ExactWeight<V, By>;
 };
 
 template <int Degree> struct poly {
     static constexpr Rescale rescale = Rescale::by_weight;
-    template <class V, bool Shifted> using Weight = ExpWeight<V, Degree, Shifted>;
+    template <class V, Shift By> using Weight = ExpWeight<V, Degree, By>;
 };
 
 struct poly2 : poly<2> {
@@ -74,7 +74,7 @@ template <class Surrogate> struct generated {
     static constexpr VariantInfo info() { return Surrogate::info(); }
     static constexpr Rescale rescale =
         Surrogate::rescales_by_h ? Rescale::by_weight : Rescale::by_exp;
-    template <class V, bool Shifted> using Weight = SurrogateWeight<Surrogate, V, Shifted>;
+    template <class V, Shift By> using Weight = SurrogateWeight<Surrogate, V, By>;
 };
 
 } // namespace variant

@@ -7,14 +7,11 @@
 // two, which is exact. A last pass multiplies each block by its own factor, the last block first:
 // it is still in cache. Scratch space holds the exponents, one for 8 rows.
 //
-// Time along axis 0 over that of as many rows along the last axis, AVX-512 (AVX2), rows x columns:
-// 128 x 1024 1.4 (1.5), 1024 x 256 1.5 (1.7), one pass after another over a tile in scratch space
-// 1.9 (2.1), 2.6 (2.3). 8192 x 1024 2.0 (3.0), 32768 x 8 1.5 (1.7), 4096 x 64 1.8 (2.1); tiles of
-// 64 columns, each walked to the end with states in registers, 4.8 (9.5), 2.8 (1.6), 1.6 (2.1):
-// better for those 64 columns, and for no others.
-// Rows a multiple of 4 KiB apart share the sets of an L1 cache: there blocks are of 8 rows (of 16
-// they take 1.1x to 1.9x; elsewhere 8 take 1.1x). Wide strips have their first vector cut at a
-// cache line (0.85x).
+// `python bench/run.py --only axes` has its times. Rejected: one pass after another over a tile in
+// scratch space; tiles of 64 columns, each walked to the end with states in registers, which is
+// better for those 64 columns and for no others.
+// Rows a multiple of 4 KiB apart share the sets of an L1 cache: there blocks are of 8 rows,
+// elsewhere of 16. Wide strips have their first vector cut at a cache line.
 //
 // Few columns without gaps are folded: several rows side by side are one row of more columns, whose
 // sums are merged in the end. A call with so few columns goes to one thread.
@@ -57,7 +54,7 @@ template <class V> class BlockedColumns {
     /// How many rows make one of whole vectors; 1 where that is not to be had.
     static FS_INLINE std::size_t rows_to_fold(const ColumnsArguments<T> &a) {
         const auto columns = static_cast<std::ptrdiff_t>(a.columns);
-        if (a.columns > few_columns || a.x_step != columns || a.y_step != columns)
+        if (a.columns > narrow_columns || a.x_step != columns || a.y_step != columns)
             return 1;
         std::size_t fold = 1;
         while (fold * a.columns % lanes || fold * a.columns < 4 * lanes)
@@ -73,15 +70,15 @@ template <class V> class BlockedColumns {
         walk.run();
         for (std::size_t c = 0; c < columns; ++c) {
             const std::size_t begin = c;
-            while (c < columns && walk.is_left(c))
+            while (c < columns && walk.is_declined(c))
                 ++c;
             if (c == begin)
                 continue;
-            ColumnsArguments<T> rest = a;
-            rest.x += first + begin;
-            rest.y += first + begin;
-            rest.columns = c - begin;
-            f(rest);
+            ColumnsArguments<T> declined = a;
+            declined.x += first + begin;
+            declined.y += first + begin;
+            declined.columns = c - begin;
+            f(declined);
         }
     }
 };

@@ -8,11 +8,14 @@ namespace fastsoftmax {
 /// Rows of a column that share an exponent.
 inline constexpr std::size_t rows_of_an_exponent = 8;
 
-/// So few columns without gaps are folded, to rows of so many; all of them belong to one call.
-inline constexpr std::size_t few_columns = 31, folded_columns = 256;
+/// Of a vector of columns: all are columns, or so many as are counted.
+enum class Lanes { all, counted };
 
-/// Columns that are walked down together. Time of 1024 x 1024 and 8192 x 1024 (rows x columns,
-/// AVX-512) against strips of 256: 0.8x, 0.7x. Their exponents take 16 MiB at most.
+/// So few columns without gaps are folded, to rows of so many; all of them belong to one call.
+inline constexpr std::size_t narrow_columns = 31, folded_columns = 256;
+
+/// Columns that are walked down together: wide strips use each page that they touch better. Their
+/// exponents take 16 MiB at most.
 inline constexpr std::size_t most_strip_columns = 1024;
 template <class T> constexpr std::size_t strip_columns(std::size_t n) {
     const std::size_t fit = (std::size_t{16} << 20) / sizeof(T) / (n / rows_of_an_exponent + 2);
@@ -23,7 +26,7 @@ template <class T> constexpr std::size_t strip_columns(std::size_t n) {
 /// Elements: `width` columns side by side, or the exponents of a strip with its cut vectors.
 template <class T>
 constexpr std::size_t column_scratch(std::size_t n, std::size_t columns, std::size_t width) {
-    const std::size_t strip = columns <= few_columns          ? folded_columns
+    const std::size_t strip = columns <= narrow_columns       ? folded_columns
                               : columns < strip_columns<T>(n) ? columns
                                                               : strip_columns<T>(n);
     const std::size_t exponents = (n / rows_of_an_exponent + 2) * (strip + 32);

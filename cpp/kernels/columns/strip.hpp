@@ -23,20 +23,20 @@ template <class V> class ColumnStrip {
         T *z = weigh_all();
         state_.finish(shape_, z);
         std::size_t i = shape_.n / block * block;
-        if (i < shape_.n || shape_.more) {
-            const auto rest = [&](const Part &p) { scale_rest(i, p, z); };
-            shape_.vectors(rest, rest);
+        if (i < shape_.n || shape_.remainder) {
+            const auto remainder = [&](const Part &p) { scale_remainder(i, p, z); };
+            shape_.vectors(remainder, remainder);
             z -= shape_.padded;
         }
         for (; i > 0; z -= shape_.padded) {
             i -= block;
-            shape_.vectors([&](const Part &p) { scale<false>(i, p, z); },
+            shape_.vectors([&](const Part &p) { scale<Lanes::all>(i, p, z); },
                            [&](const Part &p) { scale_part(i, p, z); });
         }
     }
     /// Whether the caller must do a column.
-    FS_INLINE bool is_left(std::size_t column) const {
-        return state_.is_left(shape_.state_of(column));
+    FS_INLINE bool is_declined(std::size_t column) const {
+        return state_.is_declined(shape_.state_of(column));
     }
 
   private:
@@ -57,19 +57,19 @@ template <class V> class ColumnStrip {
         for (; i + block <= n; i += block, z += padded)
             shape_.vectors([&](const Part &p) { weigh<block>(i, p, z); },
                            [&](const Part &p) { weigh_part(i, p, z); });
-        if (i == n && !shape_.more)
+        if (i == n && !shape_.remainder)
             return z;
-        const auto rest = [&](const Part &p) { weigh_rest(i, p, z); };
-        shape_.vectors(rest, rest);
+        const auto remainder = [&](const Part &p) { weigh_remainder(i, p, z); };
+        shape_.vectors(remainder, remainder);
         return z + padded;
     }
 
-    template <std::size_t Rows, bool Cut = false>
+    template <std::size_t Rows, Lanes Used = Lanes::all>
     FS_INLINE void weigh(std::size_t i, const Part &p, T *z) {
         V in[Rows], top = state_.top(p.state), other = V::set(lowest_value<V>());
 #pragma GCC unroll 16
         for (std::size_t j = 0; j < Rows; ++j)
-            in[j] = Shape::template load<Cut>(shape_.from(i + j, p), p.count);
+            in[j] = Shape::template load<Used>(shape_.from(i + j, p), p.count);
 #pragma GCC unroll 8
         for (std::size_t j = 0; j < Rows; j += 2) { // passes over NaN
             top = V::max(in[j], top);
@@ -80,30 +80,30 @@ template <class V> class ColumnStrip {
             for (std::size_t k = 0; k < Rows; k += block)
                 sum.add(tree_sum<block, V>([&](std::size_t j) {
                     const V w = weight(in[k + j]);
-                    Shape::template store<Cut>(w, shape_.to(i + k + j, p), p.count);
+                    Shape::template store<Used>(w, shape_.to(i + k + j, p), p.count);
                     return w;
                 }));
         };
         state_.template step<Rows>(V::max(top, other), p.state, z, shape_.padded, weights);
     }
     __attribute__((noinline)) void weigh_part(std::size_t i, const Part &p, T *z) {
-        weigh<block, true>(i, p, z);
+        weigh<block, Lanes::counted>(i, p, z);
     }
     __attribute__((noinline)) void look_ahead(std::size_t i, const Part &p) {
         V top = state_.top(p.state);
         for (std::size_t j = 0; j < block; ++j)
-            top = V::max(Shape::template load<true>(shape_.from(i + j, p), p.count), top);
+            top = V::max(Shape::template load<Lanes::counted>(shape_.from(i + j, p), p.count), top);
         state_.set_top(p.state, top);
     }
-    __attribute__((noinline)) void weigh_rest(std::size_t i, const Part &p, T *z) {
+    __attribute__((noinline)) void weigh_remainder(std::size_t i, const Part &p, T *z) {
         V top = state_.top(p.state);
-        shape_.each_rest(i, p, [&](std::size_t row, std::size_t count) {
-            top = V::max(Shape::load_some(shape_.from(row, p), count), top);
+        shape_.each_remainder(i, p, [&](std::size_t row, std::size_t count) {
+            top = V::max(Shape::load_count(shape_.from(row, p), count), top);
         });
         const auto weights = [&](const auto &weight, auto &sum) {
-            shape_.each_rest(i, p, [&](std::size_t row, std::size_t count) {
-                const V w = weight(Shape::load_some(shape_.from(row, p), count));
-                Shape::store_some(w, shape_.to(row, p), count);
+            shape_.each_remainder(i, p, [&](std::size_t row, std::size_t count) {
+                const V w = weight(Shape::load_count(shape_.from(row, p), count));
+                Shape::store_count(w, shape_.to(row, p), count);
                 sum.add(w);
             });
         };
@@ -111,24 +111,24 @@ template <class V> class ColumnStrip {
     }
 
     /// Loads go before stores: the masked store of a narrow row delays loads of the next rows.
-    template <bool Cut> FS_INLINE void scale(std::size_t i, const Part &p, const T *z) const {
+    template <Lanes Used> FS_INLINE void scale(std::size_t i, const Part &p, const T *z) const {
         const V factor = state_.factor(p.state, z);
         V out[block];
 #pragma GCC unroll 8
         for (std::size_t j = 0; j < block; ++j)
-            out[j] = Shape::template load<Cut>(shape_.to(i + j, p), p.count) * factor;
+            out[j] = Shape::template load<Used>(shape_.to(i + j, p), p.count) * factor;
 #pragma GCC unroll 8
         for (std::size_t j = 0; j < block; ++j)
-            Shape::template store<Cut>(out[j], shape_.to(i + j, p), p.count);
+            Shape::template store<Used>(out[j], shape_.to(i + j, p), p.count);
     }
     __attribute__((noinline)) void scale_part(std::size_t i, const Part &p, const T *z) const {
-        scale<true>(i, p, z);
+        scale<Lanes::counted>(i, p, z);
     }
-    __attribute__((noinline)) void scale_rest(std::size_t i, const Part &p, const T *z) const {
+    __attribute__((noinline)) void scale_remainder(std::size_t i, const Part &p, const T *z) const {
         const V factor = state_.factor(p.state, z);
-        shape_.each_rest(i, p, [&](std::size_t row, std::size_t count) {
+        shape_.each_remainder(i, p, [&](std::size_t row, std::size_t count) {
             T *const y = shape_.to(row, p);
-            Shape::store_some(Shape::load_some(y, count) * factor, y, count);
+            Shape::store_count(Shape::load_count(y, count) * factor, y, count);
         });
     }
 

@@ -26,14 +26,14 @@ template <class V> struct StripShape {
     T *const y;
     const std::ptrdiff_t x_step, y_step;
     /// Real columns, rows folded into one, columns then; rows, and elements of a last one
-    const std::size_t own, fold, columns, n, more;
+    const std::size_t own, fold, columns, n, remainder;
     const std::size_t cut, padded; ///< columns before a cache line of y; of the arrays
 
     FS_INLINE StripShape(const ColumnsArguments<T> &a, std::size_t first, std::size_t count,
                          std::size_t rows)
         : x(a.x + first), y(a.y + first), x_step(a.x_step * static_cast<std::ptrdiff_t>(rows)),
           y_step(a.y_step * static_cast<std::ptrdiff_t>(rows)), own(count), fold(rows),
-          columns(count * rows), n(a.n / rows), more(a.n % rows * count),
+          columns(count * rows), n(a.n / rows), remainder(a.n % rows * count),
           cut(columns >= cut_from && rows == 1 ? first_aligned<V>(y) : 0),
           padded((cut ? lanes : 0) + (columns - cut + lanes - 1) / lanes * lanes) {}
 
@@ -45,20 +45,20 @@ template <class V> struct StripShape {
     FS_INLINE T *to(std::size_t row, const Part &p) const {
         return y + static_cast<std::ptrdiff_t>(row) * y_step + p.column;
     }
-    /// A vector, or if Cut the first `count` lanes of one; -inf beyond.
-    template <bool Cut> static FS_INLINE V load(const T *p, std::size_t count) {
-        return Cut ? V::load_n(p, count, lowest_value<V>()) : V::load(p);
+    /// A vector, or the first `count` lanes of one; -inf beyond.
+    template <Lanes Used> static FS_INLINE V load(const T *p, std::size_t count) {
+        return Used == Lanes::counted ? V::load_n(p, count, lowest_value<V>()) : V::load(p);
     }
-    template <bool Cut> static FS_INLINE void store(V v, T *p, std::size_t count) {
-        if constexpr (Cut)
+    template <Lanes Used> static FS_INLINE void store(V v, T *p, std::size_t count) {
+        if constexpr (Used == Lanes::counted)
             v.store_n(p, count);
         else
             v.store(p);
     }
-    static FS_INLINE V load_some(const T *p, std::size_t count) {
-        return count == lanes ? V::load(p) : load<true>(p, count);
+    static FS_INLINE V load_count(const T *p, std::size_t count) {
+        return count == lanes ? V::load(p) : load<Lanes::counted>(p, count);
     }
-    static FS_INLINE void store_some(V v, T *p, std::size_t count) {
+    static FS_INLINE void store_count(V v, T *p, std::size_t count) {
         if (count == lanes)
             v.store(p);
         else
@@ -69,8 +69,8 @@ template <class V> struct StripShape {
     }
 
     /// whole(Part) for whole vectors, part(Part) for others.
-    template <class Whole, class Some>
-    FS_INLINE void vectors(const Whole &whole, const Some &part) const {
+    template <class Whole, class Incomplete>
+    FS_INLINE void vectors(const Whole &whole, const Incomplete &part) const {
         std::size_t c = cut, s = cut ? lanes : 0;
         if (lanes > 1 && cut)
             part(Part{cut, 0, 0});
@@ -80,18 +80,19 @@ template <class V> struct StripShape {
             part(Part{columns - c, c, s});
     }
     /// The rows that make no block, and what is left of a folded one: f(row, lanes of it).
-    template <class F> FS_INLINE void each_rest(std::size_t i, const Part &p, const F &f) const {
+    template <class F>
+    FS_INLINE void each_remainder(std::size_t i, const Part &p, const F &f) const {
         for (; i < n; ++i)
             f(i, p.count);
-        if (p.column < more)
-            f(n, more - p.column < p.count ? more - p.column : p.count);
+        if (p.column < remainder)
+            f(n, remainder - p.column < p.count ? remainder - p.column : p.count);
     }
 };
 
 template <class V> class StripState {
     using T = typename V::scalar;
     using Shape = StripShape<V>;
-    using Weight = ExactWeight<V, false>;
+    using Weight = ExactWeight<V, Shift::none>;
     static constexpr std::size_t most = most_strip_columns + 2 * V::lanes, block = Shape::block;
 
     // sums and what they lost, from which the factors are made; exponents at the end
@@ -141,7 +142,7 @@ template <class V> class StripState {
         return V::load(factor_ + s) * ByPowersOfTwo{}(V::load(z + s), V::load(last_ + s));
     }
     /// Whether the caller must do a column: its maximum is extreme or infinite.
-    FS_INLINE bool is_left(std::size_t s) const {
+    FS_INLINE bool is_declined(std::size_t s) const {
         const bool nothing = top_[s] == lowest_value<V>();
         return !(top_[s] < Weight::limit() && (top_[s] > -Weight::limit() || nothing));
     }
@@ -154,7 +155,7 @@ template <class V> class StripState {
         for (std::size_t c = 0; c < shape.own; ++c) {
             for (std::size_t s = c; s < shape.columns; s += shape.own)
                 top_[c] = top_[s] > top_[c] ? top_[s] : top_[c];
-            if (is_left(c))
+            if (is_declined(c))
                 continue;
             MaxSum<std::int32_t, double> total{exponent_of_nothing, 0};
             for (std::size_t s = c; s < shape.columns; s += shape.own)

@@ -12,6 +12,7 @@
 #pragma once
 #include "common/weights/unit.hpp"
 #include "kernels/arguments.hpp"
+#include "kernels/columns/scratch.hpp"
 #include "kernels/rows/passes.hpp"
 #include <type_traits>
 
@@ -19,16 +20,18 @@ namespace fastsoftmax {
 
 // Columns of memory in scratch space, a vector of them at a time.
 
-/// A vector of columns in scratch space: up to V::lanes of them, or exactly so many if Full.
-template <class V, bool Full> struct ColumnTile {
+/// A vector of columns in scratch space: up to V::lanes of them, or exactly so many.
+template <class V, Lanes Used> struct ColumnTile {
     using T = typename V::scalar;
     T *z;
     std::ptrdiff_t step;
     std::size_t n, count;
 
-    FS_INLINE V from(const T *p) const { return Full ? V::load(p) : V::load_n(p, count, 0); }
+    FS_INLINE V from(const T *p) const {
+        return Used == Lanes::all ? V::load(p) : V::load_n(p, count, 0);
+    }
     FS_INLINE void to(T *p, V v) const {
-        if constexpr (Full)
+        if constexpr (Used == Lanes::all)
             v.store(p);
         else
             v.store_n(p, count);
@@ -57,9 +60,9 @@ template <class V> struct ColumnState {
 
 /// The first pass: copies columns into scratch space, vector v of them to `tiles[v]`, and takes
 /// their maxima, NaN passed over. Common to all variants and operations.
-template <class V, int Vectors, bool Full>
+template <class V, int Vectors, Lanes Used>
 __attribute__((noinline)) void copy_columns(const ColumnsArguments<typename V::scalar> &a,
-                                            std::size_t first, const ColumnTile<V, Full> *tiles,
+                                            std::size_t first, const ColumnTile<V, Used> *tiles,
                                             V *m) {
     constexpr std::size_t lanes = V::lanes;
     const auto *x = a.x + first;
@@ -78,9 +81,9 @@ __attribute__((noinline)) void copy_columns(const ColumnsArguments<typename V::s
 }
 
 /// The last pass: y = f(v, what tile v holds), for vectors side by side.
-template <int Vectors, class V, bool Full, class F>
+template <int Vectors, class V, Lanes Used, class F>
 FS_INLINE void write_columns(const ColumnsArguments<typename V::scalar> &a, std::size_t first,
-                             const ColumnTile<V, Full> *tiles, const F &f) {
+                             const ColumnTile<V, Used> *tiles, const F &f) {
     auto *y = a.y + first;
     for (std::size_t i = 0; i < a.n; ++i, y += a.y_step)
         for (int v = 0; v < Vectors; ++v)
@@ -89,50 +92,50 @@ FS_INLINE void write_columns(const ColumnsArguments<typename V::scalar> &a, std:
 
 template <class Variant, class V> class Columns {
     using T = typename V::scalar;
-    using Plain = typename Variant::template Weight<V, false>;
-    using Shifted = typename Variant::template Weight<V, true>;
+    using Plain = typename Variant::template Weight<V, Shift::none>;
+    using Shifted = typename Variant::template Weight<V, Shift::by_maximum>;
     static constexpr std::size_t lanes = V::lanes;
 
   public:
     /// Calls f(tiles, states, number of the first column) for vectors of columns, one or four as
-    /// its first argument says; the tiles hold the weights if Store, else the logits.
-    template <bool Store, class F>
+    /// its first argument says; the tiles hold the weights if these are stored, else the logits.
+    template <Storing Stored, class F>
     static FS_INLINE void each(const ColumnsArguments<T> &a, const F &f) {
         std::size_t c = 0;
         const bool four = a.z == a.x || a.z_step >= static_cast<std::ptrdiff_t>(4 * lanes);
         for (; four && c + 4 * lanes <= a.columns; c += 4 * lanes)
-            some<4, Store, true>(a, c, lanes, f);
+            side_by_side<4, Stored, Lanes::all>(a, c, lanes, f);
         for (; c + lanes <= a.columns; c += lanes)
-            some<1, Store, true>(a, c, lanes, f);
+            side_by_side<1, Stored, Lanes::all>(a, c, lanes, f);
         if (c < a.columns)
-            some<1, Store, false>(a, c, a.columns - c, f);
+            side_by_side<1, Stored, Lanes::counted>(a, c, a.columns - c, f);
     }
 
   private:
-    template <int Vectors, bool Store, bool Full, class F>
-    static FS_INLINE void some(const ColumnsArguments<T> &a, std::size_t first, std::size_t count,
-                               const F &f) {
-        ColumnTile<V, Full> tiles[Vectors];
+    template <int Vectors, Storing Stored, Lanes Used, class F>
+    static FS_INLINE void side_by_side(const ColumnsArguments<T> &a, std::size_t first,
+                                       std::size_t count, const F &f) {
+        ColumnTile<V, Used> tiles[Vectors];
         for (int v = 0; v < Vectors; ++v)
             if (a.z == a.x) // in place
                 tiles[v] = {a.z + first + v * lanes, a.z_step, a.n, count};
             else // each vector's column side by side, and the space used again
                 tiles[v] = {a.z + v * lanes * a.n, static_cast<std::ptrdiff_t>(lanes), a.n, count};
         V m[Vectors];
-        copy_columns<V, Vectors, Full>(a, first, tiles, m);
+        copy_columns<V, Vectors, Used>(a, first, tiles, m);
         ColumnState<V> states[Vectors];
         for (int v = 0; v < Vectors; ++v) {
             m[v].store(states[v].m);
             if (__builtin_expect(V::reduce_max(V::abs(m[v])) < Plain::limit(), 1))
-                usual<Store, Full>(tiles[v], m[v], states[v]);
+                usual<Stored, Used>(tiles[v], m[v], states[v]);
             else
-                mixed<Store, Full>(tiles[v], m[v], states[v]);
+                mixed<Stored, Used>(tiles[v], m[v], states[v]);
         }
         f(std::integral_constant<int, Vectors>(), tiles, states, first);
     }
 
-    template <bool Store, bool Full>
-    __attribute__((noinline)) static void usual(const ColumnTile<V, Full> &tile, V m,
+    template <Storing Stored, Lanes Used>
+    __attribute__((noinline)) static void usual(const ColumnTile<V, Used> &tile, V m,
                                                 ColumnState<V> &state) {
         const Plain plain(m);
         UnitWeight<Plain, V>::at(m).store(state.unit);
@@ -140,16 +143,16 @@ template <class Variant, class V> class Columns {
         std::size_t i = 0;
         for (; i + 8 <= tile.n; i += 8)
             sums.add(
-                tree_sum<8, V>([&](std::size_t j) { return take<Store>(tile, plain, i + j); }));
+                tree_sum<8, V>([&](std::size_t j) { return take<Stored>(tile, plain, i + j); }));
         for (; i < tile.n; ++i)
-            sums.add(take<Store>(tile, plain, i));
+            sums.add(take<Stored>(tile, plain, i));
         sums.total.store(state.total);
         sums.lost.store(state.lost);
     }
 
     /// Some lane has an extreme or infinite maximum. Rare: small, rather than fast.
-    template <bool Store, bool Full>
-    __attribute__((noinline, cold)) static void mixed(const ColumnTile<V, Full> &tile, V m,
+    template <Storing Stored, Lanes Used>
+    __attribute__((noinline, cold)) static void mixed(const ColumnTile<V, Used> &tile, V m,
                                                       ColumnState<V> &state) {
         const Plain plain(m);
         const Shifted shifted(m);
@@ -167,19 +170,19 @@ template <class Variant, class V> class Columns {
             V eight[8];
 #pragma GCC unroll 1
             for (std::size_t j = 0; j < 8; ++j)
-                eight[j] = take<Store>(tile, weight, i + j);
+                eight[j] = take<Stored>(tile, weight, i + j);
             sums.add(tree_sum<8, V>([&](std::size_t j) { return eight[j]; }));
         }
         for (; i < tile.n; ++i)
-            sums.add(take<Store>(tile, weight, i));
+            sums.add(take<Stored>(tile, weight, i));
         sums.total.store(state.total);
         sums.lost.store(state.lost);
     }
 
-    template <bool Store, bool Full, class Weight>
-    static FS_INLINE V take(const ColumnTile<V, Full> &tile, const Weight &weight, std::size_t i) {
+    template <Storing Stored, Lanes Used, class Weight>
+    static FS_INLINE V take(const ColumnTile<V, Used> &tile, const Weight &weight, std::size_t i) {
         const V w = weight(tile.load(i));
-        if constexpr (Store)
+        if constexpr (Stored == Storing::weights)
             tile.store(i, w);
         return w;
     }

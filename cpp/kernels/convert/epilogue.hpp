@@ -44,8 +44,8 @@ template <class V> struct Epilogue {
             for (; i < inner; i += lanes) {
                 const std::size_t count = inner - i < lanes ? inner - i : lanes;
                 E results[lanes];
-                const V some = count == lanes ? V::load(z + i) : V::load_n(z + i, count, 0);
-                store(some * factor, results);
+                const V vector = count == lanes ? V::load(z + i) : V::load_n(z + i, count, 0);
+                store(vector * factor, results);
                 char *to = y + static_cast<std::ptrdiff_t>(i) * a.y_inner;
                 for (std::size_t j = 0; j < count; ++j, to += a.y_inner)
                     __builtin_memcpy(to, results + j, sizeof(E));

@@ -34,7 +34,7 @@ template <class Arguments, class F> FS_INLINE void each_head(const Arguments &al
         if (array)
             array += elements;
     };
-    for (std::size_t left = a.heads; left-- > 0;) {
+    for (std::size_t head = 0; head < all.heads; ++head) {
         f(a);
         a.weights += a.state_size, a.A += a.state_size;
         move(a.q, a.n * a.d_k), move(a.k, a.n * a.d_k);

@@ -61,7 +61,7 @@ template <class V> class HeinsenWeights {
     /// w of the same queries, whose highest q + m are c, in blocks; in lanes, the sums of w z.
     template <std::size_t N>
     FS_INLINE void weigh_queries(Rows q, const T *c, T *w, V (&sum)[N]) const {
-        const ExactWeight<V, false> weight{T(0)};
+        const ExactWeight<V, Shift::none> weight{T(0)};
         for (std::size_t u = 0; u < N; ++u) {
             const V highest = V::set(c[u]);
             T *to = w + u * side;
@@ -78,7 +78,7 @@ template <class V> class HeinsenWeights {
 
     /// p of N keys for the features from i on, a block of them, token by token.
     template <std::size_t N> FS_INLINE void weigh_keys(Rows k, std::size_t i, T *p) const {
-        const ExactWeight<V, false> weight{T(0)};
+        const ExactWeight<V, Shift::none> weight{T(0)};
         for (std::size_t l = 0; l < side; l += lanes) {
             const V m = V::load(m_ + i + l);
             for (std::size_t u = 0; u < N; ++u)

@@ -6,8 +6,8 @@
 //   c_j = max_i(q_ti + M_ij);  c, w and z as in feature_weights.hpp
 //
 // One token after the other, so S and z are compensated sums (Kahan): a million terms would else
-// lose 2e-4; two exponentials for each element of A and token: 12 to 18 times the time of
-// attention.hpp (d = 32 to 128, AVX-512), three times its memory.
+// lose 2e-4; two exponentials for each element of A and token, many times the work of attention.hpp
+// (`python bench/run.py --case heinsen`), and three times its memory.
 //
 // Error: M is any number near the maximum, so it is rounded without harm; every exponent is a
 // two-sum less such a number plus the two-sum's error: one rounding of a number between -87 and 0,
@@ -100,7 +100,7 @@ template <class Variant, class V> class HeinsenLog {
 
     static FS_INLINE void answer(const Arguments &a, std::size_t t, std::size_t j, const T *M,
                                  const T *S, T c, T total) {
-        const ExactWeight<V, false> weight{T(0)};
+        const ExactWeight<V, Shift::none> weight{T(0)};
         const T *q = a.q + t * a.d_k;
         V top = V::set(2.0 * heinsen_lowest<T>), sum = V::set(0);
         for (std::size_t i = 0; i < a.d_k; ++i)

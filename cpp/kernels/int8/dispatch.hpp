@@ -1,9 +1,9 @@
-// Which class of rows.hpp a call gets: rows of up to four whole vectors have their loops
-// unrolled (a loop over a run-time n costs 1.6 times as much at 64 columns), masked and longer ones
-// share one, and results are looked up where bytes can be permuted and rows are long enough, but
-// not masked: that would take a tenth of the library. Rows of up to half a vector go two by two.
+// Which class of rows.hpp a call gets: rows of up to four whole vectors have their loops unrolled,
+// masked and longer ones share one, and results are looked up where bytes can be permuted and rows
+// are long enough, but not masked, which would cost too much space. Rows of up to half a vector go
+// two by two.
 //
-// A class that no row length reaches is not compiled: without that the library is a seventh larger.
+// A class that no row length reaches is not compiled, which spares a good part of the library.
 #pragma once
 #include "kernels/int8/rows.hpp"
 #include "kernels/int8/short_rows.hpp"
@@ -15,11 +15,11 @@ template <class Method, class V, int Entries, std::size_t Chunks, std::size_t Be
 void rows_of_length(const Int8Arguments &a, const Method &method) {
     constexpr std::size_t lanes = V::lanes;
     if constexpr (Chunks > 4 || lanes == 1 || Entries > 64)
-        Int8Rows<Method, V, -1, false, Entries>::run(a, method);
+        Int8Rows<Method, V, any_length, unmasked, Entries>::run(a, method);
     else if constexpr ((Chunks + 1) * lanes >= Below)
-        Int8Rows<Method, V, Chunks, false, Entries>::run(a, method);
+        Int8Rows<Method, V, Chunks, unmasked, Entries>::run(a, method);
     else if (a.n / lanes == Chunks)
-        Int8Rows<Method, V, Chunks, false, Entries>::run(a, method);
+        Int8Rows<Method, V, Chunks, unmasked, Entries>::run(a, method);
     else
         rows_of_length<Method, V, Entries, Chunks + 1, Below>(a, method);
 }
@@ -39,7 +39,7 @@ void rows_by_table(const Int8Arguments &a, const Method &method, int entries) {
 template <class Method, class V, int Least, int Most>
 void int8_rows(const Int8Arguments &a, const Method &method, int entries) {
     if (a.mask)
-        return Int8Rows<Method, V, -1, true, 0>::run(a, method);
+        return Int8Rows<Method, V, any_length, masked, no_lookup>::run(a, method);
     if constexpr (PairsRows<V>) {
         if (a.n <= V::lanes / 2)
             return Int8Pairs<Method, V>::run(a, method);
@@ -47,9 +47,9 @@ void int8_rows(const Int8Arguments &a, const Method &method, int entries) {
     if constexpr (PermutesBytes<V>) {
         if (a.n >= Method::longer(static_cast<std::size_t>(entries)))
             return rows_by_table<Method, V, Least, Most>(a, method, entries);
-        rows_of_length<Method, V, 0, 0, Method::longer(Most)>(a, method);
+        rows_of_length<Method, V, no_lookup, 0, Method::longer(Most)>(a, method);
     } else {
-        rows_of_length<Method, V, 0, 0, ~std::size_t{0}>(a, method);
+        rows_of_length<Method, V, no_lookup, 0, ~std::size_t{0}>(a, method);
     }
 }
 

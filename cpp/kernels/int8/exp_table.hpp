@@ -6,8 +6,8 @@
 // product, an addition and a shift.
 //
 // Bound: the bits are those of the formulas, on every ISA. Edges: see rows.hpp.
-// Rejected: eight 16-entry lookups of a 128-entry table on AVX2, 0.25 ns an element where the
-// product of two takes 0.16; a gather is slower than either.
+// Rejected: eight 16-entry lookups of a 128-entry table on AVX2, slower than the product of two;
+// a gather, slower than either.
 #pragma once
 #include "common/int8_exp_table.hpp"
 #include "kernels/int8/dispatch.hpp"
@@ -66,8 +66,8 @@ template <class Table, class V, class Result, int Size> class TableMethod {
     };
     using Weights = std::conditional_t<Table::bits == 8, V,
                                        std::conditional_t<PermutesBytes<V>, Halves, Words>>;
-    static constexpr bool keeps = !PermutesBytes<V>;
-    using Kept = std::conditional_t<Table::bits == 8, std::uint8_t, std::int16_t>;
+    static constexpr bool caches = !PermutesBytes<V>;
+    using Cached = std::conditional_t<Table::bits == 8, std::uint8_t, std::int16_t>;
     FS_INLINE Weights weights(V d) const {
         if constexpr (!PermutesBytes<V> && Table::bits == 8)
             return V::narrow(weigh(d));
@@ -87,14 +87,14 @@ template <class Table, class V, class Result, int Size> class TableMethod {
         else
             return w + w;
     }
-    template <bool Partial> FS_INLINE Sums sum(Sums sums, const Weights &w, V kept) const {
+    template <bool Partial> FS_INLINE Sums sum(Sums sums, const Weights &w, V counted) const {
         if constexpr (Table::bits == 8) {
-            return V::add_bytes(sums, Partial ? w & kept : w);
+            return V::add_bytes(sums, Partial ? w & counted : w);
         } else if constexpr (PermutesBytes<V>) {
-            sums = V::add_bytes(sums, Partial ? w.low & kept : w.low);
-            return V::add_bytes_128(sums, Partial ? w.high & kept : w.high);
+            sums = V::add_bytes(sums, Partial ? w.low & counted : w.low);
+            return V::add_bytes_128(sums, Partial ? w.high & counted : w.high);
         } else {
-            return V::add_words(sums, Partial ? w & V::zip(kept, kept) : w);
+            return V::add_words(sums, Partial ? w & V::zip(counted, counted) : w);
         }
     }
     static FS_INLINE std::int32_t fitted(std::uint64_t sum, std::size_t n) {

@@ -49,13 +49,13 @@ template <class Mode, class V, class Result> class HccsMethod {
     FS_INLINE V clamp(V d) const { return V::min(d, Dmax_); }
     /// d stands for its weight.
     using Weights = V;
-    using Kept = std::uint8_t;
-    static constexpr bool keeps = false;
+    using Cached = std::uint8_t;
+    static constexpr bool caches = false;
     static FS_INLINE V weights(V d) { return d; }
     /// The scores, doubled as often as normalise() wants.
     FS_INLINE Words scaled(V d) const { return B_ - Words::mul_low(S_, V::zip(d, V::set(0))); }
-    template <bool Partial> FS_INLINE Sums sum(Sums sums, V d, V kept) const {
-        return V::add_bytes(sums, Partial ? d & kept : d);
+    template <bool Partial> FS_INLINE Sums sum(Sums sums, V d, V counted) const {
+        return V::add_bytes(sums, Partial ? d & counted : d);
     }
     static FS_INLINE std::int32_t fitted(std::uint64_t sum, std::size_t) {
         return static_cast<std::int32_t>(static_cast<std::uint32_t>(sum)); // Z is exact modulo 2^32

@@ -4,10 +4,10 @@
 // Rows go in groups through four phases: maxima, sums, quotients, results. One row's reductions and
 // division are a chain of some 60 cycles, which only other rows can hide; vectors of 16 rows are
 // folded together, and their quotients are one loop that the compiler turns into vectors. Short
-// rows go in groups of 64, or 16 rows' work would be done before their chain is (15 % at 64
-// columns); long ones in groups of 16, to stay in the L1 cache. A row is read in three of the
-// phases, and d computed again rather than kept, which costs less than a store and a load where
-// rows are in cache; but where weights cost more than that, they are kept (weight_cache.hpp).
+// rows go in groups of 64, or 16 rows' work would be done before their chain is; long ones in
+// groups of 16, to stay in the L1 cache. A row is read in three of the phases, and d computed again
+// rather than cached, which costs less than a store and a load where rows are in cache; but where
+// weights cost more than that, they are cached (weight_cache.hpp).
 //
 // Method says what a weight is: clamp(d), weights(d), sum(weights), scaled(weights), quotients from
 // the sums, normalise(scaled). Its arithmetic is exact, so bits depend neither on the ISA nor on
@@ -25,8 +25,11 @@
 
 namespace fastsoftmax {
 
-/// Chunks: whole vectors in a row, where known (it unrolls the loops), else -1. Entries: size of
-/// the table that results are looked up in, 0 for none.
+/// In place of the size of a table that results are looked up in.
+inline constexpr int no_lookup = 0;
+
+/// Chunks: whole vectors in a row, which unrolls the loops, or any_length. Entries: size of the
+/// table that results are looked up in.
 template <class Method, class V, int Chunks, bool Masked, int Entries> class Int8Rows {
     using Vectors = RowVectors<V, Chunks, Masked>;
     static constexpr std::size_t group = Chunks >= 0 && Chunks <= 2 ? 64 : 16;
@@ -34,7 +37,7 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     using Sums = typename V::Sums;
     using Out = typename Method::Out;
     using Weights = typename Method::Weights;
-    using Keep = KeptWeights<Method, V, Chunks, Masked, group>;
+    using Cache = WeightCache<Method, V, Chunks, Masked, group>;
     static constexpr bool words = sizeof(Out) == 2;
 
   public:
@@ -119,14 +122,14 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
             Vectors::each(begin, n, [&](std::size_t at, auto count) __attribute__((always_inline)) {
                 using Kind = decltype(count);
                 constexpr bool partial = Vectors::template partial<Kind>,
-                               ordered = Keep::any && words;
+                               ordered = Cache::any && words;
                 const V d = method_.clamp(m - Vectors::load(row + at, count));
                 const Weights w = method_.weights(ordered ? V::ordered(d) : d);
                 V k = d;
                 if constexpr (partial)
                     k = Vectors::counted(mask(i, at), count);
-                if constexpr (Keep::template of<Kind>)
-                    kept_.keep(w, i, at, y, a_.n);
+                if constexpr (Cache::template of<Kind>)
+                    cache_.put(w, i, at, y, a_.n);
                 sums[g] = method_.template sum<partial>(sums[g], w, ordered ? V::ordered(k) : k);
             });
         }
@@ -157,10 +160,10 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
         Vectors::each(0, a_.n, [&](std::size_t at, auto n) __attribute__((always_inline)) {
             auto p = result(at, n);
             if constexpr (Masked && words) {
-                const V k = V::ordered(Vectors::masked(mask(i, at), n));
+                const V k = V::ordered(Vectors::unmasked(mask(i, at), n));
                 p = p & V::zip(k, k);
             } else if constexpr (Masked) {
-                p = p & Vectors::masked(mask(i, at), n);
+                p = p & Vectors::unmasked(mask(i, at), n);
             }
             Vectors::store(p, y + at, n);
         });
@@ -176,8 +179,8 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
         return words ? V::ordered(d) : d;
     }
     template <class Kind> FS_INLINE Weights weights(std::size_t i, std::size_t at, Kind n, Out *y) {
-        if constexpr (Keep::template of<Kind>)
-            return kept_.get(i, at, y, a_.n);
+        if constexpr (Cache::template of<Kind>)
+            return cache_.get(i, at, y, a_.n);
         else
             return method_.weights(distances(i, at, n));
     }
@@ -190,7 +193,7 @@ template <class Method, class V, int Chunks, bool Masked, int Entries> class Int
     // beyond the last row they are read, but count for nothing
     alignas(64) std::int32_t maximum_[group], total_[group] = {}, count_[group] = {};
     typename Method::Prepared prepared_[group / 16];
-    Keep kept_;
+    Cache cache_;
 };
 
 } // namespace fastsoftmax

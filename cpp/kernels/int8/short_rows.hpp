@@ -2,8 +2,8 @@
 // for which V offers half-vectors (PairsRows in vec/int8_concept.hpp).
 //
 // Rows i and i + 8 of a group of 16 share a vector, which is how the trees that reduce sixteen
-// vectors hold them after their first step. Their distances are kept from the sums to the
-// results. One row in a masked vector takes twice as long.
+// vectors hold them after their first step. Their distances are cached from the sums to the
+// results.
 //
 // Bound: the bits are those of the formulas. Edges: lanes beyond a row are -128 for the maximum and
 // left out of the sum; beyond the last row a group repeats it and writes nothing.
@@ -36,7 +36,7 @@ template <class Method, class V> class Int8Pairs {
   private:
     FS_INLINE Int8Pairs(const Int8Arguments &a, const Method &method, std::size_t first,
                         std::size_t rows)
-        : method_(method), n_(a.n), y_stride_(a.y_stride), rows_(rows), kept_(V::half_of(a.n)),
+        : method_(method), n_(a.n), y_stride_(a.y_stride), rows_(rows), half_(V::half_of(a.n)),
           y_(static_cast<Out *>(a.y) + static_cast<std::ptrdiff_t>(first) * a.y_stride),
           x_(a, first, rows) {}
 
@@ -54,17 +54,18 @@ template <class Method, class V> class Int8Pairs {
     FS_INLINE void find_maxima(std::size_t b) {
         V v[pairs];
         for (std::size_t i = 0; i < pairs; ++i)
-            d_[b / 2 + i] = v[i] = V::load_two(x_[b + i], x_[b + i + pairs], kept_);
+            d_[b / 2 + i] = v[i] = V::load_two(x_[b + i], x_[b + i + pairs], half_);
         V::maxima_of_two(v, maximum_ + b);
     }
 
     FS_INLINE void find_totals(std::size_t b) {
-        const V kept = V::first_of_two(kept_);
+        constexpr bool partial = true;
+        const V counted = V::first_of_two(half_);
         Sums sums[pairs];
         for (std::size_t i = 0; i < pairs; ++i) {
             V &d = d_[b / 2 + i];
             d = method_.clamp(V::spread_two(maximum_[b + i], maximum_[b + i + pairs]) - d);
-            sums[i] = method_.template sum<true>(V::no_sums(), method_.weights(d), kept);
+            sums[i] = method_.template sum<partial>(V::no_sums(), method_.weights(d), counted);
         }
         V::totals_of_two(sums, total_ + b);
     }
@@ -72,8 +73,8 @@ template <class Method, class V> class Int8Pairs {
     FS_INLINE void write(std::size_t b, std::size_t rows) const {
         constexpr bool words = sizeof(Out) == 2;
         const typename Method::Prepared &prepared = prepared_[b / block];
-        const auto kept =
-            kept_; // what is stored might be a member, for all that the compiler knows
+        // a copy: for all that the compiler knows, what is stored might be the member
+        const auto half = half_;
         const std::ptrdiff_t stride = y_stride_, far = static_cast<std::ptrdiff_t>(pairs) * stride;
         const V *d = d_ + b / 2;
         Out *y = y_ + static_cast<std::ptrdiff_t>(b) * stride;
@@ -82,9 +83,9 @@ template <class Method, class V> class Int8Pairs {
             const auto weights = method_.weights(words ? V::ordered(d[i]) : d[i]);
             const auto p = method_.normalise(method_.scaled(weights), scale);
             const auto result = bytes_or_words(p);
-            result.store_first(y, kept);
+            result.store_first(y, half);
             if (i + pairs < rows)
-                result.store_second(y + far, kept);
+                result.store_second(y + far, half);
         }
     }
 
@@ -99,7 +100,7 @@ template <class Method, class V> class Int8Pairs {
     const std::size_t n_;
     const std::ptrdiff_t y_stride_;
     const std::size_t rows_;
-    const typename V::Half kept_;
+    const typename V::Half half_;
     Out *const y_;
     const RowPointers<V, group> x_;
     alignas(64) std::int32_t maximum_[group], total_[group];

@@ -1,8 +1,8 @@
-// Weights of int8 rows, kept from the sums to the results where computing them costs more than a
+// Weights of int8 rows, cached from the sums to the results where computing them costs more than a
 // store and a load: products of two looked-up factors, not what one permute looks up, nor a
 // distance that stands for its weight.
 //
-// Rows of few vectors have room beside the group. Longer ones keep them at the end of their row of
+// Rows of few vectors have room beside the group. Longer ones have them at the end of their row of
 // results, which are written from the front; results that are smaller than weights have no such
 // room. There the row's last vector, if it overlaps the one before, would meet results: its weights
 // are computed again.
@@ -13,21 +13,21 @@
 namespace fastsoftmax {
 
 /// Chunks, Masked: as in RowVectors. Group: rows.
-template <class Method, class V, int Chunks, bool Masked, std::size_t Group> class KeptWeights {
+template <class Method, class V, int Chunks, bool Masked, std::size_t Group> class WeightCache {
     using Weights = typename Method::Weights;
-    using Kept = typename Method::Kept;
+    using Cached = typename Method::Cached;
     using Out = typename Method::Out;
     using Whole = typename RowVectors<V, Chunks, Masked>::Whole;
     static constexpr bool beside = Chunks >= 0;
 
   public:
     static constexpr bool any =
-        Method::keeps && V::lanes > 1 && (beside || sizeof(Kept) <= sizeof(Out));
+        Method::caches && V::lanes > 1 && (beside || sizeof(Cached) <= sizeof(Out));
     /// Whether those of a vector of this kind are.
     template <class Kind> static constexpr bool of = any && (beside || std::is_same_v<Kind, Whole>);
 
     /// Row i of the group, from element `at` of n; y is the row's results.
-    FS_INLINE void keep(Weights w, std::size_t i, std::size_t at, Out *y, std::size_t n) {
+    FS_INLINE void put(Weights w, std::size_t i, std::size_t at, Out *y, std::size_t n) {
         w.store(place(i, at, y, n));
     }
     FS_INLINE Weights get(std::size_t i, std::size_t at, Out *y, std::size_t n) {
@@ -37,11 +37,11 @@ template <class Method, class V, int Chunks, bool Masked, std::size_t Group> cla
   private:
     static constexpr std::size_t vectors = Chunks + 1; // of a short row, at most
 
-    FS_INLINE Kept *place(std::size_t i, std::size_t at, Out *y, std::size_t n) {
+    FS_INLINE Cached *place(std::size_t i, std::size_t at, Out *y, std::size_t n) {
         if constexpr (beside)
             return room_ + (i * vectors + (at + V::lanes - 1) / V::lanes) * V::lanes;
         else
-            return reinterpret_cast<Kept *>(y + n) - n + at;
+            return reinterpret_cast<Cached *>(y + n) - n + at;
     }
     // not as elements of an array of Weights: GCC copies a pair of vectors by words
     static FS_INLINE V load(const std::uint8_t *from) {
@@ -51,7 +51,7 @@ template <class Method, class V, int Chunks, bool Masked, std::size_t Group> cla
         return V::Words::load(from);
     }
 
-    alignas(64) Kept room_[any && beside ? Group * vectors * V::lanes : 1];
+    alignas(64) Cached room_[any && beside ? Group * vectors * V::lanes : 1];
 };
 
 } // namespace fastsoftmax

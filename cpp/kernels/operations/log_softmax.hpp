@@ -36,7 +36,7 @@ template <class Variant, class V> struct LogSoftmax {
     static void columns(const ColumnsArguments<T> &a)
         requires std::same_as<Variant, variant::exact>
     {
-        Columns<Variant, V>::template each<false>(
+        Columns<Variant, V>::template each<Storing::nothing>(
             a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
                 V m[vectors], log_s[vectors];
                 for (int v = 0; v < vectors; ++v) {
@@ -51,8 +51,8 @@ template <class Variant, class V> struct LogSoftmax {
     static void long_step(const LongRowArguments<T> &a)
         requires std::same_as<Variant, variant::exact>
     {
-        long_row_step<false, V>(a, [&a](const auto &, std::size_t, std::size_t at,
-                                        std::size_t size) {
+        long_row_step<Storing::nothing, V>(a, [&a](const auto &, std::size_t, std::size_t at,
+                                                   std::size_t size) {
             subtract(a.x + at, a.y + at, size, a.total->m, static_cast<T>(log_of_sum(a.total->s)));
         });
     }
@@ -60,12 +60,12 @@ template <class Variant, class V> struct LogSoftmax {
   private:
     static FS_INLINE void subtract(const T *x, T *y, std::size_t n, T m, T log_s) {
         constexpr std::size_t lanes = V::lanes;
-        const V maximum = V::set(m), rest = V::set(log_s);
+        const V maximum = V::set(m), log_sum = V::set(log_s);
         std::size_t i = 0;
         for (; i + lanes <= n; i += lanes)
-            ((V::load(x + i) - maximum) - rest).store(y + i);
+            ((V::load(x + i) - maximum) - log_sum).store(y + i);
         if (i < n)
-            ((V::load_n(x + i, n - i, 0) - maximum) - rest).store_n(y + i, n - i);
+            ((V::load_n(x + i, n - i, 0) - maximum) - log_sum).store_n(y + i, n - i);
     }
 };
 

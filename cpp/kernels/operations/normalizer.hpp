@@ -49,7 +49,7 @@ template <class Variant, class V> struct Normalizer {
     static void columns(const ColumnsArguments<T> &a)
         requires std::same_as<Variant, variant::exact>
     {
-        Columns<Variant, V>::template each<false>(
+        Columns<Variant, V>::template each<Storing::nothing>(
             a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
                 for (int v = 0; v < vectors; ++v) {
                     T m[V::lanes];
@@ -67,7 +67,7 @@ template <class Variant, class V> struct Normalizer {
     static void long_step(const LongRowArguments<T> &a)
         requires std::same_as<Variant, variant::exact>
     {
-        long_row_step<false, V>(a, [](const auto &...) {});
+        long_row_step<Storing::nothing, V>(a, [](const auto &...) {});
         if (a.step == LongRowStep::merge && a.total->good)
             give_states<V>(&a.total->m, &a.total->s, 1, a.m, a.s);
     }

@@ -70,32 +70,32 @@ template <class Variant, class V> struct Online {
 
   private:
     __attribute__((noinline)) static void whole_columns(const ColumnsArguments<T> &a) {
-        Columns<Variant, V>::template each<true>(a, [&a](auto vectors, const auto *tiles,
-                                                         const auto *states, std::size_t first) {
-            V factor[vectors];
-            for (int v = 0; v < vectors; ++v)
-                factor[v] = states[v].lanes([](T, double s, T) { return static_cast<T>(1 / s); });
-            write_columns<vectors>(a, first, tiles,
-                                   [&](int v, V weight) { return weight * factor[v]; });
-        });
+        Columns<Variant, V>::template each<Storing::weights>(
+            a, [&a](auto vectors, const auto *tiles, const auto *states, std::size_t first) {
+                V factor[vectors];
+                for (int v = 0; v < vectors; ++v)
+                    factor[v] =
+                        states[v].lanes([](T, double s, T) { return static_cast<T>(1 / s); });
+                write_columns<vectors>(a, first, tiles,
+                                       [&](int v, V weight) { return weight * factor[v]; });
+            });
     }
     /// Exact has a class for each number of vectors up to 128 elements, with and without a tail;
-    /// the other variants share one class, which keeps the library small. Time on 1024 x 128, AVX2:
-    /// 0.81x of the shared class.
+    /// the other variants share one class, which keeps the library small.
     template <int Vectors> static void short_rows(const Arguments &a) {
         constexpr std::size_t lanes = V::lanes;
         if constexpr (!std::same_as<Variant, variant::exact> || Vectors * lanes > 128) {
-            fold_rows<0, true>(a);
+            fold_rows<any_vectors, LastVector::partial>(a);
         } else {
             if (a.n > Vectors * lanes)
                 return short_rows<Vectors + 1>(a);
             if (a.n % lanes)
-                return fold_rows<Vectors, true>(a);
-            fold_rows<Vectors, false>(a);
+                return fold_rows<Vectors, LastVector::partial>(a);
+            fold_rows<Vectors, LastVector::whole>(a);
         }
     }
-    template <int Vectors, bool Tail> static FS_INLINE void fold_rows(const Arguments &a) {
-        using Rows = ShortRows<Variant, V, Vectors, Tail>;
+    template <int Vectors, LastVector Last> static FS_INLINE void fold_rows(const Arguments &a) {
+        using Rows = ShortRows<Variant, V, Vectors, Last>;
         for (std::size_t r = 0; r < a.rows; r += Rows::group)
             Rows::run(a, r, [&](std::size_t row) {
                 rows_in_phases(a, static_cast<std::ptrdiff_t>(row), 1);
@@ -109,8 +109,8 @@ template <class Variant, class V> struct Online {
     }
 
     // Where V can't fold, short rows still go by groups through each pass: one row's reductions and
-    // division are a chain of some 60 cycles, which only other rows can hide. Against row by row,
-    // AVX-512: 0.75x of the time on 4096 x 32 and 0.9x on 1024 x 128; no gain from 1024 columns on.
+    // division are a chain of some 60 cycles, which only other rows can hide, and which long rows
+    // don't feel.
     static constexpr std::size_t group_rows = 16;
     static constexpr std::size_t short_row = FoldsRows<V> ? 192 : 512, pipelined = 2048;
 
@@ -136,15 +136,15 @@ template <class Variant, class V> struct Online {
         if (__builtin_expect(m - m != 0, 0))
             return static_cast<T>(__builtin_nan(""));
         return static_cast<T>(1 / with_weight<Variant, V>(m, [&](const auto &weight) {
-                                  return weigh<true, V>(weight, x, y, n);
+                                  return weigh<Storing::weights, V>(weight, x, y, n);
                               }));
     }
     /// The same, and fetches ahead.
     __attribute__((noinline)) static T weigh_row_ahead(const T *x, T *y, std::size_t n, T m,
                                                        Prefetch<V> prefetch) {
-        using Weight = typename Variant::template Weight<V, false>;
+        using Weight = typename Variant::template Weight<V, Shift::none>;
         if (__builtin_expect(m < Weight::limit() && m > -Weight::limit(), 1))
-            return static_cast<T>(1 / weigh<true, V>(Weight(m), x, y, n, prefetch));
+            return static_cast<T>(1 / weigh<Storing::weights, V>(Weight(m), x, y, n, prefetch));
         return weigh_row(x, y, n, m);
     }
 };

@@ -2,16 +2,15 @@
 //
 // Nearly all vectors of a row hold nothing above the k-th value, and one comparison of four of them
 // tells so: in random rows only about k log(n/k) elements are inserted. An insertion moves k/2
-// elements on average, in a loop: 0.18 of 0.40 ns an element (AVX-512, 131072 elements, k = 50).
-// Rejected: without a loop whose end is unpredictable, the place counted by vectors and all behind
-// it moved in copies of one size (0.95x on AVX-512, 1.13x on AVX2); a heap, which branches at each
-// level.
+// elements on average, in a loop. Rejected: without a loop whose end is unpredictable, the place
+// counted by vectors and all behind it moved in copies of one size, which only AVX-512 gains by; a
+// heap, which branches at each level.
 //
 // Rows that ascend would insert each element. So a long block is sampled first. Where the sample
 // promises more than its share of candidates, an element of the sample becomes the edge, if at
-// least k of the block lie above it: what doesn't is not among the k largest then. Such rows
-// take 2.6 ns an element in place of 35 at k = 50, and 0.4 in place of 5.4 at k = 5; random ones
-// pay up to 1.08x.
+// least k of the block lie above it: what doesn't is not among the k largest then. Ascending rows
+// take a tenth of the time by that; random ones pay for the sample
+// (`python bench/run.py --case topk`).
 //
 // NaN is never above anything, so it comes last, after -inf; kernels count denormals as zero.
 #pragma once

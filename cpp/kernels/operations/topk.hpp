@@ -53,7 +53,8 @@ template <class Variant, class V> struct Topk {
         if (top.indices()[k - 1] < 0)
             top.fill(x, n);
         if (__builtin_expect(sum.complete(m), 1))
-            divide(typename Variant::template Weight<V, false>(m), top.values(), p, k, sum.value());
+            divide(typename Variant::template Weight<V, Shift::none>(m), top.values(), p, k,
+                   sum.value());
         else
             divide_again(x, n, m, top.values(), p, k);
         for (std::size_t i = 0; i < k; ++i)
@@ -68,7 +69,7 @@ template <class Variant, class V> struct Topk {
             return;
         }
         with_weight<Variant, V>(m, [&](const auto &weight) {
-            const double sum = weigh<false, V>(weight, x, nullptr, n);
+            const double sum = weigh<Storing::nothing, V>(weight, x, nullptr, n);
             divide(weight, value, p, k, sum);
             return sum;
         });

@@ -16,7 +16,7 @@ template <class Variant, class V> struct Weigh {
     static constexpr Claim exact_claim = claims::weight;
 
     static void run(const Arguments &a) {
-        const typename Variant::template Weight<V, false> weight(T(0));
+        const typename Variant::template Weight<V, Shift::none> weight(T(0));
         std::size_t i = 0;
         for (; i + V::lanes <= a.n; i += V::lanes)
             weight(V::load(a.d + i)).store(a.h + i);

@@ -22,7 +22,7 @@ namespace fastsoftmax {
 
 template <class V> class BlockStates {
     using T = typename V::scalar;
-    using Weight = ExactWeight<V, false>;
+    using Weight = ExactWeight<V, Shift::none>;
     static constexpr std::size_t block = long_row_block<T>;
 
     BlockState<T> *const states_;
@@ -55,15 +55,16 @@ template <class V> class BlockStates {
         return all_good && any;
     }
 
-    /// Weights and states of blocks. False if the row is none of this class's: the weights are
-    /// garbage then, unless they replace the row. Takes the maxima, unless they do.
-    template <bool Store>
+    /// Weights and states of blocks. False if a block's maximum is too large or no number, so that
+    /// the row goes another way: the weights mean nothing then, unless they replace the row. Takes
+    /// the maxima, unless weights replace the row.
+    template <Storing Stored>
     __attribute__((noinline)) bool weigh(const T *x, T *w, std::size_t begin, std::size_t end,
                                          const T *next_row) const {
         for (std::size_t b = begin; b < end; ++b) {
             const std::size_t at = b * block;
             BlockState<T> &state = states_[b];
-            if (!Store || x != w)
+            if (Stored == Storing::nothing || x != w)
                 state.maximum = row_max<V>(x + at, size(b));
             if (__builtin_expect(!good(state.maximum), 0))
                 return false;
@@ -72,9 +73,9 @@ template <class V> class BlockStates {
             const Weight weight(empty ? T(0) : state.maximum);
             state.exponent = empty ? exponent_of_nothing : exponent_of(state.maximum);
             const T *next = n_ - at > block ? x + at + block : next_row;
-            T *const to = Store ? w + at : nullptr;
-            state.sum = fastsoftmax::weigh<Store, V>(weight, x + at, to, size(b),
-                                                     Prefetch<V, Store>(next, to));
+            T *const to = Stored == Storing::weights ? w + at : nullptr;
+            state.sum = fastsoftmax::weigh<Stored, V>(
+                weight, x + at, to, size(b), Prefetch<V, Stored == Storing::weights>(next, to));
         }
         return true;
     }
@@ -108,7 +109,7 @@ template <class V> class BlockStates {
 };
 
 /// One step of a row shared by threads. `results(blocks, b, at, size)` writes those of block b.
-template <bool Store, class V, class F>
+template <Storing Stored, class V, class F>
 FS_INLINE void long_row_step(const LongRowArguments<typename V::scalar> &a, const F &results) {
     const BlockStates<V> blocks(a.blocks, a.n);
     switch (a.step) {
@@ -119,7 +120,7 @@ FS_INLINE void long_row_step(const LongRowArguments<typename V::scalar> &a, cons
         return;
     case LongRowStep::weights:
         // where this stops early, merge() finds why
-        blocks.template weigh<Store>(a.x, a.y, a.begin, a.end, a.x);
+        blocks.template weigh<Stored>(a.x, a.y, a.begin, a.end, a.x);
         return;
     case LongRowStep::merge:
         *a.total = blocks.merge();

@@ -8,10 +8,8 @@
 // For exp only: surrogates' weights relative to two maxima can't be compared. Any split of a row at
 // the edges of blocks has these bits; threads share a row that way (shared_row.hpp).
 //
-// Time against three passes that fetch ahead, AVX-512: 32 x 8192 0.82x, 8 x 32768 0.85x, 1 x 200000
-// 0.87x; scaling the first block first costs 1.09x on 1 x 1048576. Rejected: blocks of half the
-// size (0.97x to 1.05x); fetching half of the next row with the weights, for results past the cache
-// (1.00x to 1.05x).
+// Rejected, since none was faster: blocks of half the size; fetching half of the next row with the
+// weights, for results past the cache. Slower: the first block first.
 #pragma once
 #include "kernels/arguments.hpp"
 #include "kernels/rows/block_states.hpp"
@@ -27,7 +25,8 @@ template <class V> class LongRows {
     /// f does a row that is left.
     template <class F> static FS_INLINE void run(const OnlineArguments<T> &a, const F &f) {
         if constexpr (Streams<V>) {
-            if (a.n <= longest_past_cache && a.rows > much / sizeof(T) / a.n && a.x != a.y)
+            if (a.n <= longest_past_cache && a.rows > past_cache_bytes / sizeof(T) / a.n &&
+                a.x != a.y)
                 return past_cache(a, f);
         }
         BlockState<T> states[most_blocks];
@@ -38,7 +37,7 @@ template <class V> class LongRows {
             if (row.x == row.y)
                 blocks.take_maxima(row.x, 0, blocks.count());
             if ((row.x != row.y || blocks.good_maxima()) &&
-                blocks.template weigh<true>(row.x, row.y, 0, blocks.count(), row.next))
+                blocks.template weigh<Storing::weights>(row.x, row.y, 0, blocks.count(), row.next))
                 total = blocks.merge();
             if (total.good)
                 each(blocks, total, [&](std::size_t at, std::size_t size, T factor) {
@@ -51,7 +50,7 @@ template <class V> class LongRows {
 
     /// For a row shared by threads.
     static FS_INLINE void step(const LongRowArguments<T> &a) {
-        long_row_step<true, V>(
+        long_row_step<Storing::weights, V>(
             a, [&a](const auto &blocks, std::size_t b, std::size_t at, std::size_t size) {
                 scale_row<V>(a.y + at, size, blocks.factor(*a.total, b));
             });
@@ -84,7 +83,8 @@ template <class V> class LongRows {
         for (std::size_t r = 0; r < a.rows; ++r) {
             const Row row(a, r);
             RowTotal<T> total{};
-            if (blocks.template weigh<true>(row.x, scratch, 0, blocks.count(), row.next))
+            if (blocks.template weigh<Storing::weights>(row.x, scratch, 0, blocks.count(),
+                                                        row.next))
                 total = blocks.merge();
             if (total.good)
                 each(blocks, total, [&](std::size_t at, std::size_t size, T factor) {

@@ -15,7 +15,7 @@ template <class V> FS_INLINE typename V::scalar lowest_value() {
 }
 
 /// Rows this long are worth peeling to whole vectors in memory, where the order of operations is
-/// free: an access across two cache lines costs two (AVX-512, NumPy's arrays: 0.95x of the time).
+/// free: an access across two cache lines costs two.
 inline constexpr std::size_t peel_from = 512;
 
 /// Elements from p to the first that a whole vector is aligned at, fewer than V has lanes.
@@ -55,14 +55,17 @@ FS_INLINE typename V::scalar row_max(const typename V::scalar *x, std::size_t n)
     return V::reduce_max(V::max(m0, m4));
 }
 
-/// What weigh() does beside: nothing.
-struct Nothing {
+/// What a pass over logits leaves behind beside its sum.
+enum class Storing { nothing, weights };
+
+/// For weigh(), where there is no work to be done meanwhile.
+struct NothingBeside {
     FS_INLINE void operator()() const {}
 };
 
-/// Sum of the weights of a row; writes them to y as well when Store says so. y may be x. Calls
-/// beside() before each tree of vectors, for work that fits in among the arithmetic.
-template <bool Store, class V, class Weight, class Beside = const Nothing>
+/// Sum of the weights of a row; writes them to y as well if asked to. y may be x. Calls beside()
+/// before each tree of vectors, for work that fits in among the arithmetic.
+template <Storing Stored, class V, class Weight, class Beside = const NothingBeside>
 FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typename V::scalar *y,
                        std::size_t n, Beside &&beside = {}) {
     constexpr std::size_t lanes = V::lanes;
@@ -70,7 +73,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
     constexpr std::size_t block = 256 * lanes;
     const auto take = [&](std::size_t at) {
         const V w = weight(V::load(x + at));
-        if constexpr (Store)
+        if constexpr (Stored == Storing::weights)
             w.store(y + at);
         return w;
     };
@@ -86,7 +89,7 @@ FS_INLINE double weigh(const Weight &weight, const typename V::scalar *x, typena
             sum.add(take(i));
         if (i < end) {
             const V w = weight(V::load_n(x + i, end - i, lowest_value<V>()));
-            if constexpr (Store)
+            if constexpr (Stored == Storing::weights)
                 w.store_n(y + i, end - i);
             sum.add(w);
             i = end;
@@ -126,8 +129,8 @@ __attribute__((noinline, cold)) double rarely(const F &f, const Weight &weight) 
 /// Calls f with the weight functor that suits a row of maximum m: see `limit` in exp.hpp.
 template <class Variant, class V, class F>
 FS_INLINE double with_weight(typename V::scalar m, const F &f) {
-    using Plain = typename Variant::template Weight<V, false>;
-    using Shifted = typename Variant::template Weight<V, true>;
+    using Plain = typename Variant::template Weight<V, Shift::none>;
+    using Shifted = typename Variant::template Weight<V, Shift::by_maximum>;
     if (__builtin_expect(m < Plain::limit() && m > -Plain::limit(), 1))
         return f(Plain(m));
     return rarely(f, Shifted(m));

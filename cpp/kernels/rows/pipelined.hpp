@@ -8,7 +8,7 @@
 // Neighbouring rows often lie a multiple of 4096 bytes apart. A load waits for an earlier store to
 // an address with the same lower 12 bits, so the neighbours are not walked side by side with the
 // row: the one before runs half a page ahead of the stores, around the end of the row, and the next
-// one just ahead of them. Side by side 64 x 1024 takes 1.4x of the time.
+// one just ahead of them.
 //
 // A row with an extreme or a non-finite maximum is weighed by the caller, alone. Bits are those of
 // the plain passes.
@@ -37,21 +37,21 @@ template <class V> class Round {
     /// f.whole(at) for each vector of the next tree; f.part(at, n) for what doesn't fill one.
     template <class F> FS_INLINE void step(F &f) {
         if (__builtin_expect(at_ + tree > n_, 0)) {
-            rest(f);
+            remainder(f);
             at_ = 0;
         }
         for (std::size_t i = at_; i < at_ + tree; i += lanes)
             f.whole(i);
         at_ += tree;
     }
-    /// After as many steps as there are trees: the rest.
+    /// After as many steps as there are trees: what doesn't fill one.
     template <class F> FS_INLINE void finish(F &f) {
         if (start_ == 0)
-            rest(f);
+            remainder(f);
     }
 
   private:
-    template <class F> FS_INLINE void rest(F &f) {
+    template <class F> FS_INLINE void remainder(F &f) {
         for (; at_ + lanes <= n_; at_ += lanes)
             f.whole(at_);
         if (at_ < n_)
@@ -61,7 +61,7 @@ template <class V> class Round {
 
 template <class Variant, class V> class PipelinedRows {
     using T = typename V::scalar;
-    using Weight = typename Variant::template Weight<V, false>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
 
     struct Maximum {
         const T *x;
@@ -99,7 +99,7 @@ template <class Variant, class V> class PipelinedRows {
                 Maximum maximum{next};
                 Scale scale{last, V::set(factor)};
                 Prefetch<V> prefetch(next, y);
-                const double sum = weigh<true, V>(Weight(m), x, y, a.n, [&] {
+                const double sum = weigh<Storing::weights, V>(Weight(m), x, y, a.n, [&] {
                     prefetch();
                     of_next.step(maximum);
                     of_last.step(scale);

@@ -13,7 +13,7 @@ namespace fastsoftmax {
 
 template <class V> class RunningSum {
     using T = typename V::scalar;
-    using Weight = ExactWeight<V, false>;
+    using Weight = ExactWeight<V, Shift::none>;
 
     MaxSum<std::int32_t, CompensatedSum> total_{exponent_of_nothing, {}};
     T left_out_ = lowest_value<V>();
@@ -31,11 +31,12 @@ template <class V> class RunningSum {
             left_out_ = m;
         constexpr std::size_t tree = tree_size<V> * V::lanes, line = cache_line / sizeof(T);
         // a block of nothing weighs 0 relative to e^0, and its NaN shows in the sum
-        const double sum = weigh<false, V>(Weight(nothing ? T(0) : m), x, nullptr, n, [&next] {
-            for (std::size_t i = 0; i < tree; i += line)
-                __builtin_prefetch(next + i, 0, 3);
-            next += tree;
-        });
+        const double sum =
+            weigh<Storing::nothing, V>(Weight(nothing ? T(0) : m), x, nullptr, n, [&next] {
+                for (std::size_t i = 0; i < tree; i += line)
+                    __builtin_prefetch(next + i, 0, 3);
+                next += tree;
+            });
         const std::int32_t exponent =
             nothing ? exponent_of_nothing : BlockStates<V>::exponent_of(m);
         total_.merge(MaxSum<std::int32_t, double>{exponent, sum}, ByPowersOfTwo{});

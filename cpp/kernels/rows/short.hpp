@@ -21,15 +21,19 @@ namespace fastsoftmax {
 //
 // Their vectors are folded (V::fold), as many as there are lanes into one. A group is four batches
 // of up to four vectors a row, since the more batches the better their latencies overlap, else one,
-// so that a group and the next, which is fetched meanwhile, stay in L1. Time against two batches
-// without fetching: AVX-512 0.87x to 0.90x on 80 to 170 columns, 0.97x on 129. Fetching rows of up
-// to four vectors costs more than it gains (1.02x to 1.1x), but for results that come whole (4096 x
-// 32 0.92x).
+// so that a group and the next, which is fetched meanwhile, stay in L1. Fetching rows of up to four
+// vectors costs more than it gains, but for results that come whole.
 
-/// Rows of `Vectors` vectors (0: as many as n takes), the last of them partly filled if Tail.
-template <class Variant, class V, int Vectors, bool Tail> class RowGroup {
+/// Whether a row fills its last vector.
+enum class LastVector { whole, partial };
+
+/// In place of a number of vectors: as many as the row takes.
+inline constexpr int any_vectors = 0;
+
+/// Rows of `Vectors` vectors.
+template <class Variant, class V, int Vectors, LastVector Last> class RowGroup {
     using T = typename V::scalar;
-    using Weight = typename Variant::template Weight<V, false>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
     static constexpr std::size_t lanes = V::lanes;
     static constexpr std::size_t most_vectors = Vectors > 0 ? Vectors : 192 / lanes;
     static constexpr std::size_t batches = Vectors > 0 && Vectors <= 4 ? 4 : 1;
@@ -47,7 +51,7 @@ template <class Variant, class V, int Vectors, bool Tail> class RowGroup {
     };
     static constexpr std::size_t most = batches * lanes; ///< rows
     static constexpr bool fetches_x = Vectors == 0 || Vectors > 4;
-    static constexpr bool fetches_y = fetches_x || (!Tail && Vectors <= 2);
+    static constexpr bool fetches_y = fetches_x || (Last == LastVector::whole && Vectors <= 2);
     static constexpr std::size_t longest = most_vectors * lanes; ///< elements of a row
     const std::size_t count, vectors, tail;
 
@@ -83,7 +87,8 @@ template <class Variant, class V, int Vectors, bool Tail> class RowGroup {
             V v[lanes];
             for (std::size_t i = 0; i < lanes; ++i) {
                 // the weights of whole vectors may replace the row, which the caller still needs
-                if (!Tail && (b + i >= count || !ordinary(results.maximum[b + i]))) {
+                if (Last == LastVector::whole &&
+                    (b + i >= count || !ordinary(results.maximum[b + i]))) {
                     v[i] = V::set(1.0);
                     continue;
                 }
@@ -107,8 +112,9 @@ template <class Variant, class V, int Vectors, bool Tail> class RowGroup {
         return x_ + static_cast<std::ptrdiff_t>(i < count ? i : count - 1) * stride_;
     }
     FS_INLINE V load(const T *x, std::size_t j) const {
-        return Tail && j + 1 == vectors ? V::load_n(x + j * lanes, tail, lowest_value<V>())
-                                        : V::load(x + j * lanes);
+        return Last == LastVector::partial && j + 1 == vectors
+                   ? V::load_n(x + j * lanes, tail, lowest_value<V>())
+                   : V::load(x + j * lanes);
     }
 
     /// The weights of a row, lane by lane. Exact: few by a tree, more as in passes.hpp. The
@@ -135,10 +141,10 @@ template <class Variant, class V, int Vectors, bool Tail> class RowGroup {
     }
 };
 
-/// Rows of `Vectors` vectors (0: as many as n takes), the last of them partly filled if Tail.
-template <class Variant, class V, int Vectors, bool Tail> class ShortRows {
+/// Softmax of rows of `Vectors` vectors.
+template <class Variant, class V, int Vectors, LastVector Last> class ShortRows {
     using T = typename V::scalar;
-    using Rows = RowGroup<Variant, V, Vectors, Tail>;
+    using Rows = RowGroup<Variant, V, Vectors, Last>;
     static constexpr std::size_t lanes = V::lanes;
 
   public:
@@ -149,14 +155,14 @@ template <class Variant, class V, int Vectors, bool Tail> class ShortRows {
     template <class F>
     static FS_INLINE void run(const OnlineArguments<T> &a, std::size_t r, const F &f) {
         const Rows rows(a.x, a.x_stride, r, a.rows, a.n);
-        alignas(64) T scratch[Tail ? group * longest : 1];
+        alignas(64) T scratch[Last == LastVector::partial ? group * longest : 1];
         T *const y = a.y + static_cast<std::ptrdiff_t>(r) * a.y_stride;
         const auto y_row = [&](std::size_t i) {
             return y + static_cast<std::ptrdiff_t>(i) * a.y_stride;
         };
         // a masked store would not forward to the load that follows it
         const auto w_row = [&](std::size_t i) {
-            return Tail ? scratch + i * rows.vectors * lanes : y_row(i);
+            return Last == LastVector::partial ? scratch + i * rows.vectors * lanes : y_row(i);
         };
         const std::ptrdiff_t ahead = rows.last() ? 0 : group * a.y_stride;
         typename Rows::Results results;
@@ -185,7 +191,7 @@ template <class Variant, class V, int Vectors, bool Tail> class ShortRows {
     static FS_INLINE void scale(const T *w, T *y, const Rows &rows, V factor) {
         for (std::size_t j = 0; j < rows.vectors; ++j) {
             const V p = V::load(w + j * lanes) * factor;
-            if (Tail && j + 1 == rows.vectors)
+            if (Last == LastVector::partial && j + 1 == rows.vectors)
                 p.store_n(y + j * lanes, rows.tail);
             else
                 p.store(y + j * lanes);

@@ -5,8 +5,7 @@
 //
 // Short rows are reduced together (short.hpp), long ones of `exact` are read once, by blocks
 // (block_states.hpp); between those, one pass takes m, one s. Groups of rows are handed on, so that
-// what is done with their states is vector arithmetic, too. Time of logsumexp against row by row
-// with the C library's logarithm, AVX-512: 4096 x 32 0.26x, 1024 x 128 0.51x.
+// what is done with their states is vector arithmetic, too.
 // Error of s, exact: relative 5e-7 (float32), 4e-15 (float64). Edges: no element, or -inf only:
 // (-inf, 0). Any NaN: (NaN, NaN). +inf: (+inf, NaN), since inf - inf has no value.
 #pragma once
@@ -21,7 +20,7 @@ namespace fastsoftmax {
 
 template <class Variant, class V> class RowStates {
     using T = typename V::scalar;
-    using Weight = typename Variant::template Weight<V, false>;
+    using Weight = typename Variant::template Weight<V, Shift::none>;
     static constexpr std::size_t lanes = V::lanes;
     static constexpr bool exact = std::same_as<Variant, variant::exact>;
     static constexpr std::size_t in_cache = 16384 / sizeof(T); ///< elements of a group
@@ -40,7 +39,7 @@ template <class Variant, class V> class RowStates {
                                const F &f) {
         const auto row = [=](std::size_t r) { return x + static_cast<std::ptrdiff_t>(r) * stride; };
         if constexpr (FoldsRows<V> && exact) { // not for surrogates: the library would outgrow 2 MB
-            if (n > 0 && n <= RowGroup<Variant, V, 0, true>::longest)
+            if (n > 0 && n <= RowGroup<Variant, V, any_vectors, LastVector::partial>::longest)
                 return fold<1>(x, stride, rows, n, f);
         }
         if constexpr (exact) {
@@ -72,7 +71,7 @@ template <class Variant, class V> class RowStates {
         }
         const double s = with_weight<Variant, V>(m, [&](const auto &weight) {
             using Weight = std::remove_cvref_t<decltype(weight)>;
-            return weigh<false, V>(weight, x, nullptr, n) / unit_weight<V, Weight>(m);
+            return weigh<Storing::nothing, V>(weight, x, nullptr, n) / unit_weight<V, Weight>(m);
         });
         return {s == s ? m : static_cast<T>(s), s}; // the maximum passes over NaN, the sum doesn't
     }
@@ -81,50 +80,49 @@ template <class Variant, class V> class RowStates {
         group.s[i] = state.s;
     }
 
-    /// Exact has a class for each number of vectors up to 64 elements, with and without a tail.
-    /// Time of `normalizer` against one class for all: 4096 x 32 0.70x (AVX-512), 0.61x (AVX2);
-    /// 4000 x 33 0.74x both; from 100 columns on no gain.
+    /// Exact has a class for each number of vectors up to 64 elements, with and without a tail:
+    /// longer rows gain nothing by classes of their own.
     template <int Vectors, class F>
     static void fold(const T *x, std::ptrdiff_t stride, std::size_t rows, std::size_t n,
                      const F &f) {
         if constexpr (Vectors * lanes > 64) {
-            fold_rows<0, true>(x, stride, rows, n, f);
+            fold_rows<any_vectors, LastVector::partial>(x, stride, rows, n, f);
         } else {
             if (n > Vectors * lanes)
                 return fold<Vectors + 1>(x, stride, rows, n, f);
             if (n % lanes)
-                return fold_rows<Vectors, true>(x, stride, rows, n, f);
-            fold_rows<Vectors, false>(x, stride, rows, n, f);
+                return fold_rows<Vectors, LastVector::partial>(x, stride, rows, n, f);
+            fold_rows<Vectors, LastVector::whole>(x, stride, rows, n, f);
         }
     }
-    template <int Vectors, bool Tail, class F>
+    template <int Vectors, LastVector Last, class F>
     static FS_INLINE void fold_rows(const T *x, std::ptrdiff_t stride, std::size_t rows,
                                     std::size_t n, const F &f) {
-        constexpr std::size_t most = RowGroup<Variant, V, Vectors, Tail>::most;
+        constexpr std::size_t most = RowGroup<Variant, V, Vectors, Last>::most;
         for (std::size_t r = 0; r < rows; r += most) {
             Group group;
-            take<Vectors, Tail>(x, stride, r, rows, n, group);
+            take<Vectors, Last>(x, stride, r, rows, n, group);
             f(r, rows - r < most ? rows - r : most, group);
         }
     }
     // Not inlined, so that the operations share it
-    template <int Vectors, bool Tail>
+    template <int Vectors, LastVector Last>
     __attribute__((noinline)) static void take(const T *x, std::ptrdiff_t stride, std::size_t r,
                                                std::size_t rows, std::size_t n, Group &group) {
-        using Rows = RowGroup<Variant, V, Vectors, Tail>;
-        const Rows some(x, stride, r, rows, n);
+        using Rows = RowGroup<Variant, V, Vectors, Last>;
+        const Rows together(x, stride, r, rows, n);
         typename Rows::Results results;
-        some.take_maxima(results);
-        some.weigh(results, [](std::size_t) { return [](V, std::size_t) {}; });
+        together.take_maxima(results);
+        together.weigh(results, [](std::size_t) { return [](V, std::size_t) {}; });
         alignas(64) T unit[Rows::most];
-        for (std::size_t i = 0; i < some.count; i += lanes) {
+        for (std::size_t i = 0; i < together.count; i += lanes) {
             const V m = V::load(results.maximum + i), s = V::load(results.sum + i);
             UnitWeight<Weight, V>::at(m).store(unit + i);
             (m - (s - s)).store(group.m + i); // the maximum passes over NaN, the sum doesn't
         }
-        for (std::size_t i = 0; i < some.count; ++i)
+        for (std::size_t i = 0; i < together.count; ++i)
             group.s[i] = static_cast<double>(results.sum[i]) / static_cast<double>(unit[i]);
-        for (std::size_t i = 0; i < some.count; ++i)
+        for (std::size_t i = 0; i < together.count; ++i)
             if (__builtin_expect(!Rows::ordinary(results.maximum[i]), 0))
                 put(group, i, of_row(x + static_cast<std::ptrdiff_t>(r + i) * stride, n));
     }
@@ -137,8 +135,8 @@ template <class Variant, class V> class RowStates {
         const BlockStates<V> blocks(states, n);
         for (std::size_t r = 0; r < rows; ++r, x += stride) {
             RowTotal<T> total{};
-            if (blocks.template weigh<false>(x, nullptr, 0, blocks.count(),
-                                             r + 1 < rows ? x + stride : x))
+            if (blocks.template weigh<Storing::nothing>(x, nullptr, 0, blocks.count(),
+                                                        r + 1 < rows ? x + stride : x))
                 total = blocks.merge();
             Group group;
             put(group, 0, total.good ? State{total.m, total.s} : of_row(x, n));

@@ -21,7 +21,7 @@ template <class Variant, class V> class StreamedRows {
     /// f(x, w, n, m, beside) writes weights and returns the factor that makes them probabilities.
     template <class F> static FS_INLINE void run(const OnlineArguments<T> &a, const F &f) {
         if constexpr (Streams<V>) {
-            if (a.n <= longest && a.rows > much / sizeof(T) / a.n && a.x != a.y)
+            if (a.n <= longest && a.rows > past_cache_bytes / sizeof(T) / a.n && a.x != a.y)
                 return past_cache(a, f);
         }
         for (std::size_t r = 0; r < a.rows; ++r) {

@@ -10,8 +10,8 @@
 
 namespace fastsoftmax {
 
-/// Bytes of results from which on they go past the cache; several L2 caches.
-inline constexpr std::size_t much = std::size_t{24} << 20;
+/// From so many bytes of results on they go past the cache: several L2 caches.
+inline constexpr std::size_t past_cache_bytes = std::size_t{24} << 20;
 
 /// Fetches every other line from `next` on meanwhile.
 template <class V>
@@ -19,7 +19,7 @@ FS_INLINE void scale_past_cache(const typename V::scalar *w, typename V::scalar 
                                 typename V::scalar factor, const typename V::scalar *next) {
     constexpr std::size_t lanes = V::lanes, tree = tree_size<V> * lanes;
     const V k = V::set(factor);
-    const auto rest = [&](std::size_t i, std::size_t end) {
+    const auto unaligned = [&](std::size_t i, std::size_t end) {
         for (; i + lanes <= end; i += lanes)
             (V::load(w + i) * k).store(y + i);
         if (i < end)
@@ -27,14 +27,14 @@ FS_INLINE void scale_past_cache(const typename V::scalar *w, typename V::scalar 
     };
     std::size_t i = -reinterpret_cast<std::uintptr_t>(y) % cache_line / sizeof(*y);
     i = i < n ? i : n;
-    rest(0, i);
+    unaligned(0, i);
     for (; i + tree <= n; i += tree) {
         for (std::size_t j = i / 2; j < (i + tree) / 2; j += cache_line / sizeof(*y))
             __builtin_prefetch(next + j, 0, 3);
         for (std::size_t j = i; j < i + tree; j += lanes)
             (V::load(w + j) * k).stream(y + j);
     }
-    rest(i, n);
+    unaligned(i, n);
 }
 
 } // namespace fastsoftmax
