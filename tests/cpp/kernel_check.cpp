@@ -1,9 +1,9 @@
-// Walks the table of kernels and checks every row that this CPU runs against a wider reference.
+// Walks the table of kernels and checks every one that this CPU runs against a wider reference.
 //
 //   kernel_check [--smoke | --brief | --long] [--require ISA]...
 //
 // --long adds rows of 2^24 elements and big batches; --brief leaves out most rows, for emulators;
-// --smoke all but those with a poisoned or lone element at each place: whether every row runs.
+// --smoke all but those with a poisoned or lone element at each place: whether every kernel runs.
 // --require fails if that ISA can't run here. An operation that no check knows, and an ISA of which
 // nothing was run, are failures, too.
 #include "check/checks.hpp"
@@ -18,21 +18,21 @@ namespace {
 using check::Kernel;
 using check::Report;
 
-template <class F> void each_row(const char *dtype, const F &f) {
+template <class F> void each_kernel(const char *dtype, const F &f) {
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
         if (isa.available)
-            for (const Kernel &row : isa.kernels)
-                if (std::string(row.dtype) == dtype)
-                    f(row);
+            for (const Kernel &kernel : isa.kernels)
+                if (std::string(kernel.dtype) == dtype)
+                    f(kernel);
 }
 
 template <class T> void check_once(const char *dtype, Report &report) {
-    each_row(dtype, [&](const Kernel &row) {
-        const auto &checks = check::OperationChecks::of<T>(row.op);
+    each_kernel(dtype, [&](const Kernel &kernel) {
+        const auto &checks = check::OperationChecks::of<T>(kernel.op);
         if (checks.once)
-            checks.once(row, report);
+            checks.once(kernel, report);
         else if (!checks.on_case)
-            report.fail(row, "table", "kernel_check knows no such operation");
+            report.fail(kernel, "table", "kernel_check knows no such operation");
     });
 }
 
@@ -40,11 +40,11 @@ template <class T>
 void check_cases(const char *dtype, const std::vector<check::Case<T>> &cases, Report &report) {
     for (const check::Case<T> &data : cases) {
         check::Context<T> context(data);
-        each_row(dtype, [&](const Kernel &row) {
-            if (const auto on_case = check::OperationChecks::of<T>(row.op).on_case)
-                on_case(context, row, report);
-            check::check_columns(context, row, report);
-            check::check_long_row(context, row, report);
+        each_kernel(dtype, [&](const Kernel &kernel) {
+            if (const auto on_case = check::OperationChecks::of<T>(kernel.op).on_case)
+                on_case(context, kernel, report);
+            check::check_columns(context, kernel, report);
+            check::check_long_row(context, kernel, report);
         });
     }
 }
@@ -93,11 +93,11 @@ int main(int count, char **arguments) {
 
     std::size_t isas_run = 0;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas()) {
-        const std::size_t run = report.rows_run(isa);
+        const std::size_t run = report.kernels_run(isa);
         isas_run += run > 0;
         if (isa.available && run != isa.kernels.size())
             report.fail(std::string(isa.name) + ": only " + std::to_string(run) + " of " +
-                        std::to_string(isa.kernels.size()) + " rows were run");
+                        std::to_string(isa.kernels.size()) + " kernels were run");
         std::erase_if(required, [&](const std::string &name) { return name == isa.name && run; });
     }
     for (const std::string &name : required)

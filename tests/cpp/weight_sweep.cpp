@@ -95,9 +95,9 @@ struct Worst {
 
 /// Runs one kernel over a block and adds what is found to `worst`. The loops count, since compilers
 /// turn that into vector code; where there is something to count, the block is looked at closely.
-void sweep_block(const Kernel &row, const Block &block, Worst &worst) {
+void sweep_block(const Kernel &kernel, const Block &block, Worst &worst) {
     float h[Block::count];
-    fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{block.d, h, Block::count});
+    fastsoftmax::call(kernel, fastsoftmax::WeightArguments<float>{block.d, h, Block::count});
     worst.points += block_size;
 
     std::uint32_t further = 0, rising = 0, wrong = 0;
@@ -108,12 +108,12 @@ void sweep_block(const Kernel &row, const Block &block, Worst &worst) {
     for (std::uint32_t i = 0; i < Block::count; ++i)
         // below 0, NaN and -0 are all beyond the pattern of infinity
         wrong += std::bit_cast<std::uint32_t>(h[i]) > 0x7f800000u;
-    const bool exact = std::string_view(row.variant.name) == "exact";
+    const bool exact = std::string_view(kernel.variant.name) == "exact";
     if (exact)
         for (std::uint32_t i = 0; i < Block::count; ++i)
             further += !(std::abs(h[i] - block.e[i]) <= worst.relative * block.e[i]);
-    const bool below = static_cast<double>(block.d[Block::count - 1]) < row.variant.domain;
-    if (further == 0 && wrong == 0 && !below && !(rising && row.variant.monotone)) {
+    const bool below = static_cast<double>(block.d[Block::count - 1]) < kernel.variant.domain;
+    if (further == 0 && wrong == 0 && !below && !(rising && kernel.variant.monotone)) {
         worst.rises.add(block.d[0], rising);
         return;
     }
@@ -127,19 +127,19 @@ void sweep_block(const Kernel &row, const Block &block, Worst &worst) {
             worst.rises.add(d);
         if (std::bit_cast<std::uint32_t>(h[i]) > 0x7f800000u)
             worst.negative.add(d);
-        if (static_cast<double>(d) < row.variant.domain &&
-            h[i] != static_cast<float>(row.variant.tail))
+        if (static_cast<double>(d) < kernel.variant.domain &&
+            h[i] != static_cast<float>(kernel.variant.tail))
             worst.tails.add(d);
     }
 }
 
 /// Where h changes far more than e^d does between two sampled floats: halved down to one block.
-void find_jumps(const Kernel &row, std::uint32_t from, std::uint32_t to,
+void find_jumps(const Kernel &kernel, std::uint32_t from, std::uint32_t to,
                 std::set<std::uint32_t> &blocks) {
-    const auto h = [&row](std::uint32_t i) {
+    const auto h = [&kernel](std::uint32_t i) {
         const float d = float_at(i);
         float result = 0;
-        fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{&d, &result, 1});
+        fastsoftmax::call(kernel, fastsoftmax::WeightArguments<float>{&d, &result, 1});
         return result;
     };
     const auto change = [&](std::uint32_t a, std::uint32_t b) { return std::abs(h(a) - h(b)); };
@@ -160,7 +160,8 @@ struct Sample {
 
 /// Numbers of the blocks to look at, shuffled: the largest errors come early, and few blocks after
 /// them have to be looked at closely.
-std::vector<std::uint32_t> choose_blocks(const std::vector<const Kernel *> &rows, Sample sample) {
+std::vector<std::uint32_t> choose_blocks(const std::vector<const Kernel *> &kernels,
+                                         Sample sample) {
     const std::uint32_t all = last / block_size + 1, stride = sample.stride;
     std::set<std::uint32_t> chosen, close;
     for (std::uint32_t block = sample.first; block < all; block += stride)
@@ -168,10 +169,10 @@ std::vector<std::uint32_t> choose_blocks(const std::vector<const Kernel *> &rows
     std::vector<double> places{0, -104};
     for (int power = -126; power <= 6; ++power)
         places.push_back(-std::ldexp(1, power));
-    for (const Kernel *row : rows) {
-        places.push_back(row->variant.domain);
+    for (const Kernel *kernel : kernels) {
+        places.push_back(kernel->variant.domain);
         for (std::uint32_t block = 0; stride > 1 && block + stride < all; block += stride)
-            find_jumps(*row, block * block_size, (block + stride) * block_size, close);
+            find_jumps(*kernel, block * block_size, (block + stride) * block_size, close);
     }
     for (const double place : places)
         close.insert(index_of(place) / block_size);
@@ -183,23 +184,23 @@ std::vector<std::uint32_t> choose_blocks(const std::vector<const Kernel *> &rows
     return order;
 }
 
-std::vector<Worst> sweep(const std::vector<const Kernel *> &rows,
+std::vector<Worst> sweep(const std::vector<const Kernel *> &kernels,
                          const std::vector<std::uint32_t> &blocks, unsigned threads) {
-    std::vector<Worst> total(rows.size());
+    std::vector<Worst> total(kernels.size());
     std::mutex mutex;
     std::atomic<std::size_t> next{0};
     constexpr std::size_t batch = 64;
     const auto work = [&] {
-        std::vector<Worst> mine(rows.size());
+        std::vector<Worst> mine(kernels.size());
         Block block;
         for (std::size_t at; (at = next.fetch_add(batch)) < blocks.size();)
             for (std::size_t i = at; i < std::min(at + batch, blocks.size()); ++i) {
                 block.fill(blocks[i] * block_size);
-                for (std::size_t r = 0; r < rows.size(); ++r)
-                    sweep_block(*rows[r], block, mine[r]);
+                for (std::size_t r = 0; r < kernels.size(); ++r)
+                    sweep_block(*kernels[r], block, mine[r]);
             }
         const std::lock_guard lock(mutex);
-        for (std::size_t r = 0; r < rows.size(); ++r)
+        for (std::size_t r = 0; r < kernels.size(); ++r)
             total[r].merge(mine[r]);
     };
     std::vector<std::thread> crew;
@@ -212,33 +213,34 @@ std::vector<Worst> sweep(const std::vector<const Kernel *> &rows,
 }
 
 /// Prints what was found of one kernel; returns the number of broken claims.
-int judge(const Kernel &row, const Worst &w) {
-    const bool exact = std::string_view(row.variant.name) == "exact";
+int judge(const Kernel &kernel, const Worst &w) {
+    const bool exact = std::string_view(kernel.variant.name) == "exact";
     std::printf("%-26s |h - e^d| %.4e at %-14.9g bound %.4e",
-                (std::string("weight/") + row.variant.name + "/" + row.isa).c_str(), w.error,
-                static_cast<double>(w.at), row.variant.bound);
+                (std::string("weight/") + kernel.variant.name + "/" + kernel.isa).c_str(), w.error,
+                static_cast<double>(w.at), kernel.variant.bound);
     if (exact)
         std::printf("; relative %.4e at %.9g, bound %.4e", w.relative,
-                    static_cast<double>(w.relative_at), row.bound);
+                    static_cast<double>(w.relative_at), kernel.bound);
     std::printf("; %s\n", w.rises.times == 0 ? "monotone" : "not monotone");
     int failures = 0;
     const auto claim = [&](bool right, const char *what, double at) {
         if (!right) {
-            std::printf("FAILED weight/%s/%s: %s at d = %.9g\n", row.variant.name, row.isa, what,
-                        at);
+            std::printf("FAILED weight/%s/%s: %s at d = %.9g\n", kernel.variant.name, kernel.isa,
+                        what, at);
             ++failures;
         }
     };
-    claim(w.error <= row.variant.bound, "the error exceeds the bound", static_cast<double>(w.at));
-    claim(!exact || w.relative <= row.bound, "the relative error exceeds the bound",
+    claim(w.error <= kernel.variant.bound, "the error exceeds the bound",
+          static_cast<double>(w.at));
+    claim(!exact || w.relative <= kernel.bound, "the relative error exceeds the bound",
           static_cast<double>(w.relative_at));
-    claim(!row.variant.monotone || w.rises.times == 0, "rises towards smaller d",
+    claim(!kernel.variant.monotone || w.rises.times == 0, "rises towards smaller d",
           static_cast<double>(w.rises.at));
     claim(w.negative.times == 0, "is negative or NaN", static_cast<double>(w.negative.at));
     claim(w.tails.times == 0, "isn't the tail below the domain", static_cast<double>(w.tails.at));
     float zero = 0, h = -1, minus_zero = -0.0f, h_minus = -1;
-    fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{&zero, &h, 1});
-    fastsoftmax::call(row, fastsoftmax::WeightArguments<float>{&minus_zero, &h_minus, 1});
+    fastsoftmax::call(kernel, fastsoftmax::WeightArguments<float>{&zero, &h, 1});
+    fastsoftmax::call(kernel, fastsoftmax::WeightArguments<float>{&minus_zero, &h_minus, 1});
     claim(h == h_minus, "+0 and -0 differ", 0);
     return failures;
 }
@@ -264,21 +266,21 @@ int main(int count, char **arguments) {
             return 2;
         }
     }
-    std::vector<const Kernel *> rows;
+    std::vector<const Kernel *> kernels;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
         if (isa.available)
-            for (const Kernel &row : isa.kernels)
-                if (std::string(row.op) == "weight" && std::string(row.dtype) == "float32")
-                    rows.push_back(&row);
+            for (const Kernel &kernel : isa.kernels)
+                if (std::string(kernel.op) == "weight" && std::string(kernel.dtype) == "float32")
+                    kernels.push_back(&kernel);
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<std::uint32_t> blocks = choose_blocks(rows, sample);
-    const std::vector<Worst> worst = sweep(rows, blocks, threads);
+    const std::vector<std::uint32_t> blocks = choose_blocks(kernels, sample);
+    const std::vector<Worst> worst = sweep(kernels, blocks, threads);
     int failures = 0;
-    for (std::size_t r = 0; r < rows.size(); ++r)
-        failures += judge(*rows[r], worst[r]);
+    for (std::size_t r = 0; r < kernels.size(); ++r)
+        failures += judge(*kernels[r], worst[r]);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     std::printf("weight_sweep: %zu kernels, %.4g floats each, %u threads, %.0f s, %d failures\n",
-                rows.size(), rows.empty() ? 0.0 : static_cast<double>(worst[0].points), threads,
-                seconds.count(), failures);
-    return failures == 0 && !rows.empty() ? 0 : 1;
+                kernels.size(), kernels.empty() ? 0.0 : static_cast<double>(worst[0].points),
+                threads, seconds.count(), failures);
+    return failures == 0 && !kernels.empty() ? 0 : 1;
 }

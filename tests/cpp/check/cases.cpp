@@ -166,10 +166,10 @@ Case<T> make(std::string name, std::size_t rows, std::size_t n, std::size_t gap,
 template <class T> std::set<std::size_t> sizes() {
     std::set<std::size_t> all{0, 1, 2, 3, 129, 1000, 4097};
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
-        for (const fastsoftmax::Kernel &row : isa.kernels)
-            if (row.dtype == std::string(sizeof(T) == 4 ? "float32" : "float64"))
+        for (const fastsoftmax::Kernel &kernel : isa.kernels)
+            if (kernel.dtype == std::string(sizeof(T) == 4 ? "float32" : "float64"))
                 for (const std::size_t unroll : {1, 4, 8, 32}) {
-                    const std::size_t n = unroll * static_cast<std::size_t>(row.lanes);
+                    const std::size_t n = unroll * static_cast<std::size_t>(kernel.lanes);
                     all.insert({n - 1, n, n + 1});
                 }
     return all;

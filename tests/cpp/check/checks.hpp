@@ -27,29 +27,34 @@ template <class T> class Context {
 };
 
 /// Calls a kernel and sees to it that the floating-point mode survives.
-template <class Arguments> void run(const Kernel &row, const Arguments &arguments, Report &report) {
-    report.ran(row);
+template <class Arguments>
+void run(const Kernel &kernel, const Arguments &arguments, Report &report) {
+    report.ran(kernel);
     const auto mode = float_mode();
-    fastsoftmax::call(row, arguments);
+    fastsoftmax::call(kernel, arguments);
     if (float_mode() != mode)
-        report.fail(row, "any data", "the floating-point mode is not restored");
+        report.fail(kernel, "any data", "the floating-point mode is not restored");
 }
 
-inline bool is_exact(const Kernel &row) { return std::string_view(row.variant.name) == "exact"; }
+inline bool is_exact(const Kernel &kernel) {
+    return std::string_view(kernel.variant.name) == "exact";
+}
 
 /// Whether y has the probabilities, m and s the states and y the log probabilities of all rows.
 template <class T>
-void judge_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y, Report &report);
+void judge_probabilities(Context<T> &context, const Kernel &kernel, const Case<T> &y,
+                         Report &report);
 template <class T>
-void judge_states(Context<T> &context, const Kernel &row, const T *m, const T *s, Report &report);
+void judge_states(Context<T> &context, const Kernel &kernel, const T *m, const T *s,
+                  Report &report);
 template <class T>
-void judge_log_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y,
+void judge_log_probabilities(Context<T> &context, const Kernel &kernel, const Case<T> &y,
                              Report &report);
 
 /// The same operations with rows as columns of memory, if the kernel has that form.
-template <class T> void check_columns(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_columns(Context<T> &context, const Kernel &kernel, Report &report);
 /// And with threads sharing a row, if it is long and the kernel has that form.
-template <class T> void check_long_row(Context<T> &context, const Kernel &row, Report &report);
+template <class T> void check_long_row(Context<T> &context, const Kernel &kernel, Report &report);
 
 /// What is done with the kernels of one operation: on every case of data, or once.
 template <class T> struct OperationCheck {

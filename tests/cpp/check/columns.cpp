@@ -20,7 +20,7 @@ template <class T> struct Results {
 /// Runs the columns and gives those from `first` on back as rows.
 template <class T> class Columns {
   public:
-    Columns(const Case<T> &data, std::size_t columns, const Kernel &row)
+    Columns(const Case<T> &data, std::size_t columns, const Kernel &kernel)
         : data_(data), step_(static_cast<std::ptrdiff_t>(columns) + 1), x_(data.n * (columns + 1)),
           z_(fastsoftmax::column_scratch<T>(data.n, columns, columns + 1)),
           y_(x_.size() + 1, canary), m_(columns + 1, canary), s_(m_) {
@@ -30,7 +30,7 @@ template <class T> class Columns {
         const fastsoftmax::ColumnsArguments<T> arguments{x_.data(), step_, z_.data(), step_,
                                                          y_.data(), step_, m_.data(), s_.data(),
                                                          columns,   data.n};
-        fastsoftmax::KernelForms<T>(row).columns(arguments);
+        fastsoftmax::KernelForms<T>(kernel).columns(arguments);
     }
     Results<T> from(std::size_t first) const {
         Results<T> found{data_, {}, {}};
@@ -62,30 +62,30 @@ template <class T> bool same_bits(const T *a, const T *b, std::size_t n) {
 
 } // namespace
 
-template <class T> void check_columns(Context<T> &context, const Kernel &row, Report &report) {
+template <class T> void check_columns(Context<T> &context, const Kernel &kernel, Report &report) {
     const Case<T> &data = context.data;
-    if (!row.columns || data.rows == 0 || data.n > longest)
+    if (!kernel.columns || data.rows == 0 || data.n > longest)
         return;
-    const std::size_t rounds = (static_cast<std::size_t>(6 * row.lanes) + 3) / data.rows + 2;
-    const Columns<T> columns(data, rounds * data.rows, row);
+    const std::size_t rounds = (static_cast<std::size_t>(6 * kernel.lanes) + 3) / data.rows + 2;
+    const Columns<T> columns(data, rounds * data.rows, kernel);
     const std::string where = data.name + " by columns, n = " + std::to_string(data.n);
     if (!columns.stayed_inside())
-        report.fail(row, where, "writes outside its columns");
+        report.fail(kernel, where, "writes outside its columns");
     const Results<T> first = columns.from(0);
-    const std::string_view op = row.op;
+    const std::string_view op = kernel.op;
     if (op == "online")
-        judge_probabilities(context, row, first.y, report);
+        judge_probabilities(context, kernel, first.y, report);
     else if (op == "log_softmax")
-        judge_log_probabilities(context, row, first.y, report);
+        judge_log_probabilities(context, kernel, first.y, report);
     else
-        judge_states(context, row, first.m.data(), first.s.data(), report);
+        judge_states(context, kernel, first.m.data(), first.s.data(), report);
     for (std::size_t round = 1; round < rounds; ++round) {
         const Results<T> again = columns.from(round * data.rows);
         for (std::size_t r = 0; r < data.rows; ++r)
             if (context.truth[r].ordinary() && (!same_bits(&first.m[r], &again.m[r], 1) ||
                                                 !same_bits(&first.s[r], &again.s[r], 1) ||
                                                 !same_bits(first.y.row(r), again.y.row(r), data.n)))
-                return report.fail(row, where, "bits depend on the place of a column");
+                return report.fail(kernel, where, "bits depend on the place of a column");
     }
 }
 

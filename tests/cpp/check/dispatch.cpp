@@ -13,19 +13,19 @@ namespace {
 void check_table(Report &report) {
     std::set<std::string> seen;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
-        for (const Kernel &row : isa.kernels) {
-            const auto &v = row.variant;
-            if (!seen.insert(id_of(row)).second)
-                report.fail(row, "table", "occurs twice");
-            if (std::string(row.isa) != isa.name)
-                report.fail(row, "table", "stands under another ISA");
+        for (const Kernel &kernel : isa.kernels) {
+            const auto &v = kernel.variant;
+            if (!seen.insert(id_of(kernel)).second)
+                report.fail(kernel, "table", "occurs twice");
+            if (std::string(kernel.isa) != isa.name)
+                report.fail(kernel, "table", "stands under another ISA");
             const bool raw = std::string_view(v.rescale) == "nothing";
-            if (!raw && !(row.bound > 0 && row.bound < 1 && v.bound > 0 && v.bound < 1))
-                report.fail(row, "table", "claims no bound");
+            if (!raw && !(kernel.bound > 0 && kernel.bound < 1 && v.bound > 0 && v.bound < 1))
+                report.fail(kernel, "table", "claims no bound");
             if (!raw && v.tail != 0)
-                report.fail(row, "table", "leaves a weight below its domain");
-            if (row.lanes < 1 || !row.run || !(v.domain < 0) || !*v.source)
-                report.fail(row, "table", "is incomplete");
+                report.fail(kernel, "table", "leaves a weight below its domain");
+            if (kernel.lanes < 1 || !kernel.run || !(v.domain < 0) || !*v.source)
+                report.fail(kernel, "table", "is incomplete");
         }
     if (fastsoftmax::kernels().size() != seen.size())
         report.fail("kernels() has another length than the table");

@@ -60,8 +60,8 @@ double error_of(const fastsoftmax::HeinsenArguments<T> &a, bool logs,
 }
 
 template <class T>
-double worst_of(const Kernel &row, const Shape &shape, double spread, Report &report) {
-    const bool logs = std::string(row.op) == fastsoftmax::HeinsenLogArguments<T>::op;
+double worst_of(const Kernel &kernel, const Shape &shape, double spread, Report &report) {
+    const bool logs = std::string(kernel.op) == fastsoftmax::HeinsenLogArguments<T>::op;
     std::mt19937 random(7);
     std::normal_distribution<double> normal;
     const auto draw = [&](std::size_t size, double scale) {
@@ -90,9 +90,9 @@ double worst_of(const Kernel &row, const Shape &shape, double spread, Report &re
                                                      0,
                                                      d_v};
     if (logs)
-        run(row, fastsoftmax::HeinsenLogArguments<T>{arguments, true}, report);
+        run(kernel, fastsoftmax::HeinsenLogArguments<T>{arguments, true}, report);
     else
-        run(row, arguments, report);
+        run(kernel, arguments, report);
     Largest worst;
     const std::size_t step = n < 100 ? 1 : 333; // the exact sums take long
     for (std::size_t t = (n - 1) % step; t < n; t += step) {
@@ -100,19 +100,19 @@ double worst_of(const Kernel &row, const Shape &shape, double spread, Report &re
         for (std::size_t j = 0; j < d_v; ++j)
             worst.add(error_of(arguments, logs, weights, j));
     }
-    report.error(row, "error relative to weighted |v|", worst.value());
+    report.error(kernel, "error relative to weighted |v|", worst.value());
     return worst.value();
 }
 
 } // namespace
 
-template <class T> void check_heinsen(const Kernel &row, Report &report) {
+template <class T> void check_heinsen(const Kernel &kernel, Report &report) {
     for (const Shape &shape : shapes)
         for (const double spread : {1.0, 50.0}) {
-            const double worst = worst_of<T>(row, shape, spread, report);
-            if (!(worst <= row.bound))
-                report.fail(row, "n = " + std::to_string(shape.n),
-                            "error " + std::to_string(worst / row.bound) + " times the bound");
+            const double worst = worst_of<T>(kernel, shape, spread, report);
+            if (!(worst <= kernel.bound))
+                report.fail(kernel, "n = " + std::to_string(shape.n),
+                            "error " + std::to_string(worst / kernel.bound) + " times the bound");
         }
 }
 

@@ -101,7 +101,7 @@ ByteTableArguments table(Random &g) {
 }
 
 template <class Out, class Arguments>
-void compare(const Batch &b, const Kernel &row, Arguments a,
+void compare(const Batch &b, const Kernel &kernel, Arguments a,
              const std::vector<std::vector<int>> &wanted, Report &report) {
     constexpr Out untouched = 113;
     const std::ptrdiff_t gap = 3, stride = static_cast<std::ptrdiff_t>(b.n) + gap;
@@ -114,14 +114,14 @@ void compare(const Batch &b, const Kernel &row, Arguments a,
     a.y_stride = stride;
     a.rows = b.rows;
     a.n = b.n;
-    run(row, a, report);
+    run(kernel, a, report);
     for (std::size_t r = 0; r < b.rows; ++r)
         for (std::size_t i = 0; i < static_cast<std::size_t>(stride); ++i) {
             const int got = y[1 + r * static_cast<std::size_t>(stride) + i];
             const int want = i < b.n ? wanted[r][i] : untouched;
             if (got != want)
                 return report.fail(
-                    row, b.name() + (a.bytes ? " bytes" : " words"),
+                    kernel, b.name() + (a.bytes ? " bytes" : " words"),
                     text("row %.0f place %.0f: got %.0f, wanted %.0f", r, i, got, want));
         }
 }
@@ -135,11 +135,11 @@ void check_variant(const Batch &b, const Rows &kernels, Arguments a, const F &fo
     std::vector<std::vector<int>> wanted;
     for (std::size_t r = 0; r < b.rows; ++r)
         wanted.push_back(formula(distances(b.row(r), b.mask_row(r), b.n), a));
-    for (const Kernel *row : kernels)
+    for (const Kernel *kernel : kernels)
         if (a.bytes)
-            compare<std::uint8_t>(b, *row, a, wanted, report);
+            compare<std::uint8_t>(b, *kernel, a, wanted, report);
         else
-            compare<std::int16_t>(b, *row, a, wanted, report);
+            compare<std::int16_t>(b, *kernel, a, wanted, report);
 }
 
 void check_batch(const Batch &b, Random &g, const std::map<std::string, Rows> &variants,
@@ -173,14 +173,14 @@ void check_batch(const Batch &b, Random &g, const std::map<std::string, Rows> &v
 void check_int8(std::size_t rows, Report &report) {
     std::map<std::string, Rows> variants;
     for (const fastsoftmax::Isa &isa : fastsoftmax::all_isas())
-        for (const Kernel &row : isa.kernels) {
-            if (!isa.available || std::string_view(row.dtype) != "int8")
+        for (const Kernel &kernel : isa.kernels) {
+            if (!isa.available || std::string_view(kernel.dtype) != "int8")
                 continue;
-            const std::string_view op = row.op;
+            const std::string_view op = kernel.op;
             if (op == HccsArguments::op || op == ByteTableArguments::op)
-                variants[std::string(op) + "/" + row.variant.name].push_back(&row);
+                variants[std::string(op) + "/" + kernel.variant.name].push_back(&kernel);
             else
-                report.fail(row, "table", "kernel_check knows no such operation");
+                report.fail(kernel, "table", "kernel_check knows no such operation");
         }
     Random g;
     for (std::size_t done = 0; done < rows;) {

@@ -16,18 +16,18 @@ template <class T> double rounding(double d, double log_s) {
 }
 
 template <class T>
-std::string verdict(Context<T> &context, const Kernel &row, std::size_t r, const T *y,
+std::string verdict(Context<T> &context, const Kernel &kernel, std::size_t r, const T *y,
                     Report &report) {
     const Case<T> &data = context.data;
     const RowTruth<T> &truth = context.truth[r];
-    double sum = static_cast<double>(truth.s), bound = row.bound;
-    if (!is_exact(row)) {
-        const T *h = context.weights(*weight_row<T>(row), r);
+    double sum = static_cast<double>(truth.s), bound = kernel.bound;
+    if (!is_exact(kernel)) {
+        const T *h = context.weights(*weight_kernel<T>(kernel), r);
         sum = 0;
         for (std::size_t i = 0; i < data.n; ++i)
             sum += static_cast<double>(h[i]);
-        bound =
-            agreement + (row.variant.form == std::string_view("exp") ? 2 * row.variant.bound : 0);
+        bound = agreement +
+                (kernel.variant.form == std::string_view("exp") ? 2 * kernel.variant.bound : 0);
     }
     Largest largest;
     for (std::size_t i = 0; i < data.n; ++i) {
@@ -44,40 +44,41 @@ std::string verdict(Context<T> &context, const Kernel &row, std::size_t r, const
         if (!(over <= bound))
             return text("%.9g, off by %.3g", y[i], error);
     }
-    if (is_exact(row))
-        report.error(row, "absolute error beside roundings", largest.value());
+    if (is_exact(kernel))
+        report.error(kernel, "absolute error beside roundings", largest.value());
     return "";
 }
 
 } // namespace
 
 template <class T>
-void judge_log_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y,
+void judge_log_probabilities(Context<T> &context, const Kernel &kernel, const Case<T> &y,
                              Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         std::string problem;
         if (context.truth[r].ordinary())
-            problem = verdict(context, row, r, y.row(r), report);
+            problem = verdict(context, kernel, r, y.row(r), report);
         else
             for (std::size_t i = 0; i < data.n; ++i)
                 if (!std::isnan(y.row(r)[i]))
                     problem = "must be NaN all over";
         if (!problem.empty())
-            report.fail(row, data.name + ", n = " + std::to_string(data.n), problem);
+            report.fail(kernel, data.name + ", n = " + std::to_string(data.n), problem);
     }
 }
 
-template <class T> void check_log_softmax(Context<T> &context, const Kernel &row, Report &report) {
-    if (!weight_row<T>(row))
-        return report.fail(row, "table", "has no weight kernel beside it");
+template <class T>
+void check_log_softmax(Context<T> &context, const Kernel &kernel, Report &report) {
+    if (!weight_kernel<T>(kernel))
+        return report.fail(kernel, "table", "has no weight kernel beside it");
     const Case<T> &data = context.data;
     Case<T> out = data;
-    run(row,
+    run(kernel,
         fastsoftmax::LogSoftmaxArguments<T>{data.row(0), data.stride, out.row(0), out.stride,
                                             data.rows, data.n},
         report);
-    judge_log_probabilities(context, row, out, report);
+    judge_log_probabilities(context, kernel, out, report);
 }
 
 template void judge_log_probabilities(Context<float> &, const Kernel &, const Case<float> &,

@@ -14,41 +14,41 @@ using fastsoftmax::LongRowStep;
 
 /// Takes the blocks of a step as `threads` threads might, the last share first.
 template <class T>
-void shared(const Kernel &row, LongRowArguments<T> a, LongRowStep step, std::size_t threads) {
+void shared(const Kernel &kernel, LongRowArguments<T> a, LongRowStep step, std::size_t threads) {
     const std::size_t blocks = fastsoftmax::count_blocks<T>(a.n);
     a.step = step;
     for (std::size_t i = threads; i-- > 0;) {
         a.begin = blocks * i / threads;
         a.end = blocks * (i + 1) / threads;
-        fastsoftmax::KernelForms<T>(row).long_step(a);
+        fastsoftmax::KernelForms<T>(kernel).long_step(a);
     }
 }
 
 /// False if the row is left to the kernel that takes it alone.
 template <class T>
-bool step_by_step(const Kernel &row, LongRowArguments<T> a, std::size_t threads) {
+bool step_by_step(const Kernel &kernel, LongRowArguments<T> a, std::size_t threads) {
     std::vector<fastsoftmax::BlockState<T>> blocks(fastsoftmax::count_blocks<T>(a.n));
     fastsoftmax::RowTotal<T> total{};
     a.blocks = blocks.data(), a.total = &total;
     if (a.x == a.y) {
-        shared(row, a, LongRowStep::maxima, threads);
+        shared(kernel, a, LongRowStep::maxima, threads);
         a.step = LongRowStep::look;
-        fastsoftmax::KernelForms<T>(row).long_step(a);
+        fastsoftmax::KernelForms<T>(kernel).long_step(a);
         if (!total.good)
             return false;
     }
-    shared(row, a, LongRowStep::weights, threads);
+    shared(kernel, a, LongRowStep::weights, threads);
     a.step = LongRowStep::merge;
-    fastsoftmax::KernelForms<T>(row).long_step(a);
+    fastsoftmax::KernelForms<T>(kernel).long_step(a);
     if (total.good && a.y)
-        shared(row, a, LongRowStep::results, threads);
+        shared(kernel, a, LongRowStep::results, threads);
     return total.good;
 }
 
 template <class T> class LongRow {
   public:
-    LongRow(Context<T> &context, const Kernel &row, std::size_t r, Report &report)
-        : row_(row), data_(context.data), ordinary_(context.truth[r].ordinary()), r_(r),
+    LongRow(Context<T> &context, const Kernel &kernel, std::size_t r, Report &report)
+        : row_(kernel), data_(context.data), ordinary_(context.truth[r].ordinary()), r_(r),
           report_(report) {}
 
     template <class Arguments> void map() const {
@@ -97,19 +97,19 @@ template <class T> class LongRow {
 
 } // namespace
 
-template <class T> void check_long_row(Context<T> &context, const Kernel &row, Report &report) {
-    if (!row.long_step || !fastsoftmax::is_long_row<T>(context.data.n))
+template <class T> void check_long_row(Context<T> &context, const Kernel &kernel, Report &report) {
+    if (!kernel.long_step || !fastsoftmax::is_long_row<T>(context.data.n))
         return;
     for (std::size_t r = 0; r < context.data.rows; ++r) {
-        const LongRow<T> long_row(context, row, r, report);
-        if (row.op == std::string_view("online"))
+        const LongRow<T> long_row(context, kernel, r, report);
+        if (kernel.op == std::string_view("online"))
             long_row.template map<fastsoftmax::OnlineArguments<T>>();
-        else if (row.op == std::string_view("log_softmax"))
+        else if (kernel.op == std::string_view("log_softmax"))
             long_row.template map<fastsoftmax::LogSoftmaxArguments<T>>();
-        else if (row.op == std::string_view("normalizer"))
+        else if (kernel.op == std::string_view("normalizer"))
             long_row.reduce();
         else
-            report.fail(row, "table", "has steps of long rows that no check knows");
+            report.fail(kernel, "table", "has steps of long rows that no check knows");
     }
 }
 

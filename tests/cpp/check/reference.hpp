@@ -52,9 +52,9 @@ template <class T> RowTruth<T> truth_of(const T *x, std::size_t n) {
 }
 
 /// The `weight` kernel of the same ISA and variant: what `online` and the others must agree with.
-template <class T> const fastsoftmax::Kernel *weight_row(const fastsoftmax::Kernel &row) {
-    return fastsoftmax::find_kernel("weight", row.variant.name,
-                                    sizeof(T) == 4 ? "float32" : "float64", row.isa);
+template <class T> const fastsoftmax::Kernel *weight_kernel(const fastsoftmax::Kernel &kernel) {
+    return fastsoftmax::find_kernel("weight", kernel.variant.name,
+                                    sizeof(T) == 4 ? "float32" : "float64", kernel.isa);
 }
 
 } // namespace check

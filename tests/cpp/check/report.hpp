@@ -11,7 +11,7 @@ namespace check {
 
 using fastsoftmax::Kernel;
 
-std::string id_of(const Kernel &row);
+std::string id_of(const Kernel &kernel);
 
 /// printf for numbers, all taken as double.
 template <class... Numbers> std::string text(const char *format, Numbers... numbers) {
@@ -23,14 +23,14 @@ template <class... Numbers> std::string text(const char *format, Numbers... numb
 class Report {
   public:
     /// A kernel ran; `what` and `error` go into the summary where they are worse than before.
-    void ran(const Kernel &row);
-    void error(const Kernel &row, const char *what, double error);
+    void ran(const Kernel &kernel);
+    void error(const Kernel &kernel, const char *what, double error);
     void fail(const std::string &text);
-    void fail(const Kernel &row, const std::string &where, const std::string &text);
+    void fail(const Kernel &kernel, const std::string &where, const std::string &text);
 
     /// Prints the summary of every ISA and all failures.
     void print() const;
-    std::size_t rows_run(const fastsoftmax::Isa &isa) const;
+    std::size_t kernels_run(const fastsoftmax::Isa &isa) const;
     std::size_t failures() const { return failures_; }
 
   private:

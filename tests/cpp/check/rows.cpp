@@ -28,7 +28,7 @@ template <class T> constexpr T canary = T(-12345.678);
 /// Longer rows may take another way in place, with other bits.
 constexpr std::size_t same_in_place = 1 << 16;
 
-bool is_exp(const Kernel &row) { return std::string_view(row.variant.form) == "exp"; }
+bool is_exp(const Kernel &kernel) { return std::string_view(kernel.variant.form) == "exp"; }
 
 std::string where(const std::string &name, std::size_t n, std::size_t r) {
     return name + ", n = " + std::to_string(n) + ", row " + std::to_string(r);
@@ -41,9 +41,9 @@ struct Expected {
 
 template <class T> class OnlineRow {
   public:
-    OnlineRow(Context<T> &context, const Kernel &row, std::size_t r)
-        : truth_(context.truth[r]), x_(context.data.row(r)), n_(context.data.n), row_(row),
-          weights_(context.weights(*weight_row<T>(row), r)) {
+    OnlineRow(Context<T> &context, const Kernel &kernel, std::size_t r)
+        : truth_(context.truth[r]), x_(context.data.row(r)), n_(context.data.n), row_(kernel),
+          weights_(context.weights(*weight_kernel<T>(kernel), r)) {
         for (std::size_t i = 0; i < n_; ++i) {
             sum_ += static_cast<double>(weights_[i]);
             counted_ += std::isfinite(x_[i]);
@@ -129,16 +129,16 @@ template <class T> class OnlineRow {
 
 /// Without s, a normalizer gives the logarithm: m + log s, rounded once.
 template <class T>
-void check_log_sum_exp(const Context<T> &context, const Kernel &row, const T *m, const T *s,
+void check_log_sum_exp(const Context<T> &context, const Kernel &kernel, const T *m, const T *s,
                        Report &report) {
     const Case<T> &data = context.data;
     std::vector<T> log(data.rows + 2, canary<T>);
-    run(row,
+    run(kernel,
         NormalizerArguments<T>{data.row(0), data.stride, data.rows, data.n, log.data() + 1,
                                nullptr},
         report);
     if (log[0] != canary<T> || log.back() != canary<T>)
-        report.fail(row, where(data.name, data.n, 0), "writes logarithms outside its results");
+        report.fail(kernel, where(data.name, data.n, 0), "writes logarithms outside its results");
     for (std::size_t r = 0; r < data.rows; ++r) {
         const T got = log[r + 1];
         const Wide<T> sum = std::isfinite(m[r])
@@ -151,7 +151,7 @@ void check_log_sum_exp(const Context<T> &context, const Kernel &row, const T *m,
                                               : std::isnan(got) == std::isnan(m[r]) &&
                                                     (std::isnan(got) || got == m[r]);
         if (!same)
-            report.fail(row, where(data.name, data.n, r),
+            report.fail(kernel, where(data.name, data.n, r),
                         text("log-sum-exp is %.9g instead of %.9g", got, static_cast<double>(sum)));
     }
 }
@@ -172,18 +172,19 @@ template <class T> bool canaries_alive(const std::vector<T> &y, const Case<T> &l
 
 /// The bits of a row don't depend on how it is run.
 template <class T>
-void compare(const Context<T> &context, const Kernel &row, const Case<T> &usual,
+void compare(const Context<T> &context, const Kernel &kernel, const Case<T> &usual,
              const Case<T> &other, const std::string &how, Report &report) {
     for (std::size_t r = 0; r < usual.rows; ++r)
         if (usual.n > 0 && context.truth[r].ordinary() && // NaN have many patterns
             std::memcmp(usual.row(r), other.row(r), usual.n * sizeof(T)) != 0)
-            report.fail(row, where(usual.name, usual.n, r), "gives other bits " + how);
+            report.fail(kernel, where(usual.name, usual.n, r), "gives other bits " + how);
 }
 
 } // namespace
 
 template <class T>
-void judge_probabilities(Context<T> &context, const Kernel &row, const Case<T> &y, Report &report) {
+void judge_probabilities(Context<T> &context, const Kernel &kernel, const Case<T> &y,
+                         Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         std::string problem;
@@ -191,66 +192,68 @@ void judge_probabilities(Context<T> &context, const Kernel &row, const Case<T> &
             if (!std::all_of(y.row(r), y.row(r) + data.n, [](T p) { return std::isnan(p); }))
                 problem = "must be NaN all over";
         } else {
-            problem = OnlineRow<T>(context, row, r).verdict(y.row(r), report);
+            problem = OnlineRow<T>(context, kernel, r).verdict(y.row(r), report);
         }
         if (!problem.empty())
-            report.fail(row, where(data.name, data.n, r), problem);
+            report.fail(kernel, where(data.name, data.n, r), problem);
     }
 }
 
-template <class T> void check_online(Context<T> &context, const Kernel &row, Report &report) {
-    if (!weight_row<T>(row))
-        return report.fail(row, "table", "has no weight kernel beside it");
+template <class T> void check_online(Context<T> &context, const Kernel &kernel, Report &report) {
+    if (!weight_kernel<T>(kernel))
+        return report.fail(kernel, "table", "has no weight kernel beside it");
     const Case<T> &data = context.data;
     // another stride and another misalignment than the input's
     Case<T> out{data.name, data.rows, data.n, data.stride + 2, {}};
     out.storage.assign(Case<T>::lead + data.rows * (data.n + 2 + Case<T>::gap), canary<T>);
-    run(row,
+    run(kernel,
         OnlineArguments<T>{data.row(0), data.stride, out.row(0), out.stride, data.rows, data.n},
         report);
     if (!canaries_alive(out.storage, out))
-        report.fail(row, where(data.name, data.n, 0), "writes outside its rows");
-    judge_probabilities(context, row, out, report);
+        report.fail(kernel, where(data.name, data.n, 0), "writes outside its rows");
+    judge_probabilities(context, kernel, out, report);
 
     Case<T> in_place = data;
-    run(row,
+    run(kernel,
         OnlineArguments<T>{in_place.row(0), data.stride, in_place.row(0), data.stride, data.rows,
                            data.n},
         report);
     if (data.n > same_in_place)
-        judge_probabilities(context, row, in_place, report);
+        judge_probabilities(context, kernel, in_place, report);
     else
-        compare(context, row, out, in_place, "in place", report);
+        compare(context, kernel, out, in_place, "in place", report);
 
     Case<T> alone = out;
     for (std::size_t r = 0; r < data.rows && data.rows > 1; ++r)
-        run(row, OnlineArguments<T>{data.row(r), 1, alone.row(r), 1, 1, data.n}, report);
-    compare(context, row, out, alone, "alone", report);
+        run(kernel, OnlineArguments<T>{data.row(r), 1, alone.row(r), 1, 1, data.n}, report);
+    compare(context, kernel, out, alone, "alone", report);
 }
 
-template <class T> void check_normalizer(Context<T> &context, const Kernel &row, Report &report) {
-    if (!weight_row<T>(row))
-        return report.fail(row, "table", "has no weight kernel beside it");
+template <class T>
+void check_normalizer(Context<T> &context, const Kernel &kernel, Report &report) {
+    if (!weight_kernel<T>(kernel))
+        return report.fail(kernel, "table", "has no weight kernel beside it");
     const Case<T> &data = context.data;
     std::vector<T> m(data.rows + 2, canary<T>), s = m;
-    run(row,
+    run(kernel,
         NormalizerArguments<T>{data.row(0), data.stride, data.rows, data.n, m.data() + 1,
                                s.data() + 1},
         report);
     if (m[0] != canary<T> || s[0] != canary<T> || m.back() != canary<T> || s.back() != canary<T>)
-        report.fail(row, where(data.name, data.n, 0), "writes outside its results");
-    judge_states(context, row, m.data() + 1, s.data() + 1, report);
-    check_log_sum_exp(context, row, m.data() + 1, s.data() + 1, report);
+        report.fail(kernel, where(data.name, data.n, 0), "writes outside its results");
+    judge_states(context, kernel, m.data() + 1, s.data() + 1, report);
+    check_log_sum_exp(context, kernel, m.data() + 1, s.data() + 1, report);
 }
 
 template <class T>
-void judge_states(Context<T> &context, const Kernel &row, const T *m, const T *s, Report &report) {
+void judge_states(Context<T> &context, const Kernel &kernel, const T *m, const T *s,
+                  Report &report) {
     const Case<T> &data = context.data;
     for (std::size_t r = 0; r < data.rows; ++r) {
         const RowTruth<T> &truth = context.truth[r];
         const T got_m = m[r], got_s = s[r];
         const auto fail = [&](double want_m, double want_s) {
-            report.fail(row, where(data.name, data.n, r),
+            report.fail(kernel, where(data.name, data.n, r),
                         text("m = %.9g, s = %.9g instead of ", got_m, got_s) +
                             text("(%.9g, %.9g)", want_m, want_s));
         };
@@ -264,7 +267,7 @@ void judge_states(Context<T> &context, const Kernel &row, const T *m, const T *s
             if (got_m != truth.m || got_s != 0)
                 fail(-INFINITY, 0);
         } else {
-            const T *h = context.weights(*weight_row<T>(row), r);
+            const T *h = context.weights(*weight_kernel<T>(kernel), r);
             double sum = 0, counted = 0;
             for (std::size_t i = 0; i < data.n; ++i) {
                 sum += static_cast<double>(h[i]);
@@ -272,16 +275,16 @@ void judge_states(Context<T> &context, const Kernel &row, const T *m, const T *s
             }
             const double s_true = static_cast<double>(truth.s);
             const double error = static_cast<double>(std::abs(got_s - truth.s));
-            report.error(row, "relative error of s", error / s_true);
-            double allowed = row.variant.bound * counted + agreement * s_true;
-            if (is_exact(row))
-                allowed = row.bound * s_true;
-            else if (is_exp(row))
-                allowed = std::min(allowed, (1.5 * row.variant.bound + rounding) * s_true);
-            const bool agrees = is_exp(row) || std::abs(static_cast<double>(got_s) - sum) <=
-                                                   agreement * sum + 1e-6 * row.variant.bound;
+            report.error(kernel, "relative error of s", error / s_true);
+            double allowed = kernel.variant.bound * counted + agreement * s_true;
+            if (is_exact(kernel))
+                allowed = kernel.bound * s_true;
+            else if (is_exp(kernel))
+                allowed = std::min(allowed, (1.5 * kernel.variant.bound + rounding) * s_true);
+            const bool agrees = is_exp(kernel) || std::abs(static_cast<double>(got_s) - sum) <=
+                                                      agreement * sum + 1e-6 * kernel.variant.bound;
             if (flushed(got_m) != flushed(truth.m) || !(error <= allowed) || !agrees)
-                fail(static_cast<double>(truth.m), is_exact(row) ? s_true : sum);
+                fail(static_cast<double>(truth.m), is_exact(kernel) ? s_true : sum);
         }
     }
 }

@@ -33,7 +33,7 @@ template <class T> std::vector<std::int64_t> places(const T *x, std::size_t n, s
 }
 
 template <class T>
-std::string verdict(const RowTruth<T> &truth, const Kernel &row, std::size_t at, T p,
+std::string verdict(const RowTruth<T> &truth, const Kernel &kernel, std::size_t at, T p,
                     Report &report) {
     if (!truth.ordinary())
         return std::isnan(p) ? "" : text("p = %.9g must be NaN", p);
@@ -42,20 +42,20 @@ std::string verdict(const RowTruth<T> &truth, const Kernel &row, std::size_t at,
     const bool near = std::log(static_cast<double>(truth.e[at])) > relative_floor<T>;
     const double relative = error / static_cast<double>(wanted);
     if (near)
-        report.error(row, "relative error", relative);
-    return error <= absolute_bound<T> && (!near || relative <= row.bound)
+        report.error(kernel, "relative error", relative);
+    return error <= absolute_bound<T> && (!near || relative <= kernel.bound)
                ? ""
                : text("p = %.9g instead of %.9g", p, static_cast<double>(wanted));
 }
 
 template <class T>
-void check_count(Context<T> &context, const Kernel &row,
+void check_count(Context<T> &context, const Kernel &kernel,
                  const std::vector<std::vector<std::int64_t>> &wanted, std::size_t k,
                  Report &report) {
     const Case<T> &data = context.data;
     std::vector<T> p(data.rows * k + 2, canary<T>);
     std::vector<std::int64_t> index(data.rows * k + 2, no_place);
-    run(row,
+    run(kernel,
         TopkArguments<T>{data.row(0), data.stride, data.rows, data.n, p.data() + 1,
                          index.data() + 1, k},
         report);
@@ -63,7 +63,7 @@ void check_count(Context<T> &context, const Kernel &row,
         data.name + ", n = " + std::to_string(data.n) + ", k = " + std::to_string(k) + ", row ";
     if (p[0] != canary<T> || p.back() != canary<T> || index[0] != no_place ||
         index.back() != no_place)
-        report.fail(row, where + "any", "writes outside its results");
+        report.fail(kernel, where + "any", "writes outside its results");
     for (std::size_t r = 0; r < data.rows; ++r)
         for (std::size_t i = 0; i < k; ++i) {
             const std::int64_t place = index[1 + r * k + i];
@@ -72,16 +72,16 @@ void check_count(Context<T> &context, const Kernel &row,
                 problem = "place " + std::to_string(place) + " instead of " +
                           std::to_string(wanted[r][i]);
             else
-                problem = verdict(context.truth[r], row, static_cast<std::size_t>(place),
+                problem = verdict(context.truth[r], kernel, static_cast<std::size_t>(place),
                                   p[1 + r * k + i], report);
             if (!problem.empty())
-                report.fail(row, where + std::to_string(r) + ", " + std::to_string(i), problem);
+                report.fail(kernel, where + std::to_string(r) + ", " + std::to_string(i), problem);
         }
 }
 
 } // namespace
 
-template <class T> void check_topk(Context<T> &context, const Kernel &row, Report &report) {
+template <class T> void check_topk(Context<T> &context, const Kernel &kernel, Report &report) {
     const Case<T> &data = context.data;
     if (data.n == 0)
         return; // there is no k for it
@@ -91,7 +91,7 @@ template <class T> void check_topk(Context<T> &context, const Kernel &row, Repor
         wanted[r] = places(data.row(r), data.n, most);
     for (const std::size_t k : {std::size_t{1}, std::size_t{5}, std::size_t{33}, most})
         if (k <= most)
-            check_count(context, row, wanted, k, report);
+            check_count(context, kernel, wanted, k, report);
 }
 
 static const OperationChecks topk("topk", check_topk<float>, check_topk<double>);
