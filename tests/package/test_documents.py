@@ -25,7 +25,7 @@ NAMED = re.compile(
 #: The same in comments of C++, where parts of the path may be left out.
 COMMENT = re.compile(r"//(.*)")
 MENTIONED = re.compile(
-    r"(?<![\w/.*{-])((?:[\w-]+/)*[\w-]+\.(?:cpp|cu|cuh|def|hpp|md|py|sh|toml))\b"
+    r"(?<![\w/.*{>-])((?:[\w-]+/)*[\w-]+\.(?:cpp|cu|cuh|def|hpp|md|py|sh|toml))\b"
 )
 #: What the build makes of surrogates.toml.
 GENERATED = {"surrogates.hpp", "surrogates.def", "surrogates_c.def", "isas.def"}

@@ -102,14 +102,14 @@ def test_heinsen(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_core_refuses_what_heinsen_must_not_load(dtype: Any) -> None:
     """Each of its arrays; Python copies tokens that are refused, and makes the others itself."""
-    sizes, options = (3, 2), (False, False, None, None)
+    sizes, logs, options = (3, 2), (False, False), (None, None)
     data = heinsen.State((), *sizes, dtype=dtype)._data
     arrays = [data, *(RNG.standard_normal(d).astype(dtype) for d in (3, 3, 2)), np.zeros(2, dtype)]
-    assert CORE.heinsen(*arrays, *sizes, *options) is arrays[-1]
+    assert CORE.heinsen(*arrays[:4], *sizes, *logs, arrays[4], *options) is arrays[4]
     assert CORE.heinsen_step(*arrays[:4], (), *sizes) is not False
     for i in range(5):
         some = [misaligned(a) if i == j else a for j, a in enumerate(arrays)]
-        assert CORE.heinsen(*some, *sizes, *options) is False
+        assert CORE.heinsen(*some[:4], *sizes, *logs, some[4], *options) is False
         assert i == 4 or CORE.heinsen_step(*some[:4], (), *sizes) is False
     with pytest.raises(ValueError, match="states"):
         CORE.heinsen_start(misaligned(data), *sizes, False, False)
