@@ -38,8 +38,8 @@ __global__ void raw_updates(const MaxSum<typename V::scalar> *from, const typena
 }
 
 template <class Variant, class V> void use(const void **kernel) {
-    kernel[0] = reinterpret_cast<const void *>(weights<Variant, V, false>);
-    kernel[1] = reinterpret_cast<const void *>(weights<Variant, V, true>);
+    kernel[0] = reinterpret_cast<const void *>(weights<Variant, V, Shift::none>);
+    kernel[1] = reinterpret_cast<const void *>(weights<Variant, V, Shift::by_maximum>);
     kernel[2] = reinterpret_cast<const void *>(updates<Variant, V>);
 }
 
