@@ -60,13 +60,18 @@ pytestmark = pytest.mark.skipif(not README.exists(), reason="not a checkout: no 
 
 
 def tracked() -> set[str]:
-    """Every file that git tracks; without git, every file that is there."""
+    """Every file that git tracks; without git, every one that is there and that no build made.
+
+    Builds may run meanwhile, whose folders come and go.
+    """
     try:
         told = subprocess.run(
             ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
-        return {str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()}
+        tops = [path for path in ROOT.iterdir() if path.name != "build"]
+        found = [path for top in tops for path in (top, *top.rglob("*")) if path.is_file()]
+        return {str(path.relative_to(ROOT)) for path in found}
     return set(filter(None, told.stdout.split("\0")))
 
 

@@ -9,8 +9,7 @@
 // Rows that ascend would insert each element. So a long block is sampled first. Where the sample
 // promises more than its share of candidates, an element of the sample becomes the edge, if at
 // least k of the block lie above it: what doesn't is not among the k largest then. Ascending rows
-// take a tenth of the time by that; random ones pay for the sample
-// (`python bench/run.py --case topk`).
+// gain by that; random ones pay for the sample.
 //
 // NaN is never above anything, so it comes last, after -inf; kernels count denormals as zero.
 #pragma once
